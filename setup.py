@@ -1,0 +1,44 @@
+"""Metadata and dependencies; `constraints.txt` has the exact versions that the tests use."""
+
+import runpy
+
+from setuptools import find_packages, setup
+
+setup(
+    name="udas_tf",
+    version=runpy.run_path("udas_tf/__init__.py")["__version__"],
+    description="UDAS in Keras 3 and TensorFlow: simulation to photographs for semantic segmentation",
+    author="The udas_tf authors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    packages=[*find_packages(include=["udas_tf", "udas_tf.*"]), "udas_tf.configs"],
+    package_dir={"udas_tf.configs": "configs"},
+    package_data={"udas_tf.configs": ["*.py", "methods/*.py"], "udas_tf.report": ["*.html", "*.css"]},
+    install_requires=[
+        "tensorflow>=2.20",  # the engine
+        "keras>=3.12",  # networks and training; TensorFlow alone would accept older ones
+        "tensorboard>=2.20",  # TensorFlow writes its event files; this shows them
+        "numpy>=1.26",  # arrays
+        "opencv-python-headless>=4.9",  # rasterises Streets, without the libraries of a display
+        "Pillow>=10.1",  # image files
+        "absl-py>=2.1",  # flags and logging
+        "ml_collections>=1.0",  # configs
+        "tqdm>=4.66",  # progress bars
+        "matplotlib>=3.8",  # figures of the report
+        "Jinja2>=3.1",  # page of the report
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20"],  # the CUDA libraries
+        "test": [
+            "pytest>=8.0",
+            "hypothesis>=6.100",  # properties of the pure functions
+            "import-linter>=2.0",  # imports point down only
+        ],
+        "parity": [
+            "torch>=2.4",  # the reference the port is measured against
+            "cityscapesscripts>=2.2",  # the official evaluation, as the oracle of mIoU
+        ],
+    },
+    entry_points={"console_scripts": ["udas = udas_tf.cli:main"]},
+)
