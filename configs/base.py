@@ -1,0 +1,109 @@
+"""Every key of udas_tf, its default and its unit.
+
+The defaults are the paper's setting (GTA5 -> Cityscapes at 640x360, DeepLab v2 on ResNet-101); where the paper is
+silent they are those of the official code it builds on (AdaptSegNet, Seg-Uncertainty, CycleGAN).
+Other configs start from here: `from udas_tf.config import base_config`.
+Keys are overridden on the command line as `--config.uda.learning_rate=1e-4`.
+"""
+
+from ml_collections import ConfigDict
+
+
+def segmenter_training() -> ConfigDict:
+    """What every training of a segmenter has: length, batch, optimiser, augmentation, bookkeeping."""
+    section = ConfigDict()
+    section.steps = 120_000  # optimiser steps
+    section.schedule_steps = 250_000  # steps in which the poly schedule reaches 0; at least `steps`
+    section.batch_size = 2  # images of each domain a step, over all replicas
+    section.optimizer = "sgd"  # "sgd" (momentum, L2 decay in the gradient, as PyTorch's) or "adamw"
+    section.learning_rate = 2.5e-4  # of the backbone at step 0
+    section.poly_power = 0.9  # learning rate = learning_rate * (1 - step / schedule_steps) ** poly_power
+    section.momentum = 0.9  # of SGD
+    section.weight_decay = 5e-4  # of all trainable variables
+    section.classifier_factor = 10.0  # learning rate of the classifiers / that of the backbone
+    section.lambda_seg = 0.1  # weight of the auxiliary classifier's segmentation loss
+    section.augment = "flip"  # "none", "flip" (left-right) or "auto" (flip, then AutoAugment's ImageNet policy)
+    section.log_every = 100  # steps between two lines of TensorBoard scalars
+    section.checkpoint_every = 2_000  # steps between two checkpoints to resume from; a multiple of log_every
+    section.evaluate_every = 0  # steps between evaluations while training; 0 = only the last checkpoint is scored
+    return section
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0  # of every random draw: data, initial weights, augmentation
+    config.precision = "float32"  # "float32", "mixed_bfloat16" or "mixed_float16"
+    config.replicas = 0  # devices to train on; 0 = every GPU, or the CPU where there is none
+    config.classes = "cityscapes"  # class set, see udas_tf/taxonomy.py
+
+    config.data = ConfigDict()
+    config.data.size = (360, 640)  # height, width of every record, pixels
+    config.data.shard_images = 256  # images a TFRecord shard
+    config.data.cache = False  # keep decoded records in memory: small sets only
+    config.data.shuffle_images = 1_000  # size of the shuffle buffer, images
+    config.data.source = ConfigDict()
+    config.data.source.dataset = "streets"  # the simulator's data set
+    config.data.source.images = 2_000  # images of its training split; 0 = all
+    config.data.target = ConfigDict()
+    config.data.target.dataset = "streets"  # the camera's data set
+    config.data.target.images = 500  # images of its training split; 0 = all
+    config.data.target.labelled = 100  # the label budget: how many of them may be seen with their labels
+    config.data.target.val_images = 100  # images of its validation split; 0 = all
+
+    config.model = ConfigDict()
+    config.model.backbone = "resnet101"  # "resnet101", "resnet50" or "compact"
+    config.model.width = 64  # filters of the first stage; the compact backbone only
+    config.model.blocks = (2, 2, 2, 2)  # two-convolution blocks in each of the four stages; the compact backbone only
+    config.model.aspp_rates = (6, 12, 18, 24)  # dilations; (6, 12) reproduces the published AdaptSegNet code
+    config.model.initial_weights = ""  # .weights.h5 file the segmenter starts from; "" = random
+
+    config.source = segmenter_training()  # rows no_adaptation and translation
+    config.supervised = segmenter_training()  # the labelled target images alone
+    config.supervised.augment = "auto"
+
+    config.translate = ConfigDict()  # CycleGAN
+    config.translate.steps = 200_000
+    config.translate.batch_size = 1  # images of each domain, over all replicas
+    config.translate.crop = (256, 256)  # height, width of the training crops, pixels, multiples of 4; (0, 0) = none
+    config.translate.width = 64  # filters of the generators' first convolution
+    config.translate.blocks = 9  # residual blocks of a generator
+    config.translate.discriminator_width = 64
+    config.translate.discriminator_layers = 3  # 3 = the 70x70 PatchGAN
+    config.translate.learning_rate = 2e-4  # Adam, both pairs of networks
+    config.translate.beta_1 = 0.5
+    config.translate.decay_from = 0.5  # fraction of the steps after which the rate falls linearly to 0
+    config.translate.lambda_cyc = 10.0  # weight of the cycle reconstruction
+    config.translate.lambda_identity = 5.0  # weight of the identity loss; 0 switches it off
+    config.translate.pool_size = 50  # earlier translations kept to train each discriminator
+    config.translate.log_every = 100
+    config.translate.checkpoint_every = 2_000
+
+    config.uda = segmenter_training()  # rows adaptation, translation_adaptation and cutmix
+    config.uda.start_from = ""  # "" = model.initial_weights; "source" = the network trained on the same source alone
+    config.uda.augment_mixed = "auto"  # augmentation of the Domain CutMix batch
+    config.uda.adversarial_loss = "bce"  # "bce" or "least_squares"
+    config.uda.discriminator = "fully_convolutional"  # or "multi_scale"
+    config.uda.discriminator_width = 64  # filters of the first convolution; 32 is the multi-scale one's own
+    config.uda.discriminator_learning_rate = 1e-4  # Adam (0.9, 0.99), poly schedule as the segmenter's
+    config.uda.weight_adv_primary = 1e-3  # weight of L_adv^p
+    config.uda.weight_adv_auxiliary = 2e-4  # weight of L_adv^a; lambda_adv is the ratio of the two, 0.2
+    config.uda.weight_kl = 0.1  # weight of L_kl
+    config.uda.kl_warmup = 0.15  # fraction of the steps before L_kl is switched on
+
+    config.pseudo_label = ConfigDict()
+    config.pseudo_label.views = 3  # K
+    config.pseudo_label.threshold = 0.6  # pixels below this confidence become 255 when the student reads them
+    config.pseudo_label.batch_size = 4  # images
+
+    config.student = segmenter_training()
+    config.student.rounds = 3  # R; `train --stage=student --round=N` may go beyond
+    config.student.start_from = ""  # "" = model.initial_weights; "teacher" = the weights of its teacher
+    config.student.augment_mixed = "auto"  # augmentation of the Domain CutMix batch
+    config.student.augment_pseudo = "auto"  # augmentation of the pseudo-labelled batch
+    config.student.weight_pseudo = 1.0  # weight of the pseudo-labelled images' segmentation loss
+    config.student.weight_consistency = 0.1  # weight of KL(teacher || student) on labelled pixels
+    config.student.consistency_views = 3  # K of the teacher's maximum-confidence distribution in that term
+
+    config.evaluate = ConfigDict()
+    config.evaluate.batch_size = 4  # images
+    return config

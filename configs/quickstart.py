@@ -1,0 +1,47 @@
+"""The whole method on Streets, the embedded data set, on two CPU cores.
+
+    bin/udas run --config=configs/quickstart.py --workdir=runs/quickstart
+"""
+
+from udas_tf.config import base_config
+
+
+def get_config():
+    config = base_config()
+    config.data.size = (96, 192)
+    config.data.cache = True
+    config.data.source.images = 400
+    config.data.target.images = 200
+    config.data.target.labelled = 20
+    config.data.target.val_images = 100
+    config.model.backbone = "compact"
+    config.model.width = 24
+    config.model.blocks = (1, 1, 1, 1)
+    for section in (config.source, config.supervised, config.uda, config.student):
+        section.batch_size = 4
+        section.optimizer = "adamw"
+        section.weight_decay = 1e-4
+        section.classifier_factor = 1.0
+        section.log_every = 25
+        section.checkpoint_every = 50
+    for section in (config.source, config.supervised):
+        section.steps = section.schedule_steps = 600
+        section.learning_rate = 2e-3
+    # There are no ImageNet weights here: adaptation starts from the network trained on the same source, and a
+    # student from its teacher.
+    for section, start in ((config.uda, "source"), (config.student, "teacher")):
+        section.start_from = start
+        section.steps = section.schedule_steps = 300
+        section.learning_rate = 1e-3
+    config.uda.discriminator_width = 16
+    config.student.rounds = 2
+    config.translate.steps = 1_200
+    config.translate.crop = (64, 64)
+    config.translate.width = 16
+    config.translate.blocks = 3
+    config.translate.discriminator_width = 16
+    config.translate.discriminator_layers = 2
+    config.translate.learning_rate = 4e-4
+    config.translate.log_every = 25
+    config.translate.checkpoint_every = 100
+    return config

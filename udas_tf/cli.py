@@ -1,0 +1,392 @@
+"""The command line: `udas VERB --flag=value`; a verb is a stage called with a config and a run directory.
+
+Flags are absl's, one set a verb. TensorFlow is imported only once every flag and config key has been checked.
+Exit codes: 0 done; 2 a user's mistake, told in one line; 130 interrupted; 1 a fault of the program, with its
+traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from udas_tf import config as configs
+from udas_tf.errors import UserError
+from udas_tf.run_dir import RunDir
+from udas_tf.stages import rounds
+
+OVERRIDE = "--config."
+HELP = ("--help", "-h")
+SHOWN_CHANGES = 6  # differences from the saved config that one line has room for
+# What TensorFlow's libraries write to standard error while they load, before any setting of theirs holds.
+CHATTER = "^(WARNING: All log messages before absl::InitializeLog|I0000 |[-0-9]+ [:.0-9]+: I )"
+Given = SimpleNamespace  # each flag of the verb by its name, and `overrides`: config key -> text
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """One command: its line in the help, what it does, its flags (definitions waiting for `flag_values`)."""
+
+    summary: str
+    call: Callable[[Given], None]
+    flags: tuple[Callable[..., Any], ...]
+    required: tuple[str, ...] = ()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; `argv` is without the program's name. Returns the exit code."""
+    try:
+        _dispatch(list(sys.argv[1:] if argv is None else argv))
+        return 0
+    except UserError as error:
+        print("udas:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nudas: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _dispatch(argv: list[str]) -> None:
+    wants_help = argv[:1] == ["help"] or any(flag in argv for flag in HELP)
+    words = [word for word in argv if word not in HELP][argv[:1] == ["help"] :]
+    name = next((name for name in (" ".join(words[:2]), " ".join(words[:1])) if name in VERBS), None)
+    group = [verb for verb in VERBS if not words or verb.startswith(f"{words[0]} ")]
+    if name is not None and wants_help:
+        print(_verb_help(name))
+    elif name is not None:
+        VERBS[name].call(_parse(name, words[len(name.split()) :]))
+    elif wants_help and group:
+        print(_program_help(group))
+    elif not words or words[0].startswith("-"):
+        received = repr(words[0]) if words else "nothing"
+        raise UserError(f"expected a command first, received {received}; `udas --help` lists the commands")
+    else:
+        typed = " ".join(words[:2] if group else words[:1])
+        near = configs.nearest(typed, VERBS)
+        raise UserError(f"no command {typed!r}; the nearest is {near!r}, and `udas --help` lists them all")
+
+
+def _parse(name: str, arguments: list[str]) -> Given:
+    """The arguments of a verb, checked against its flags."""
+    values, overrides, plain = _flags(name), {}, []
+    for argument in arguments:
+        if argument.startswith(OVERRIDE) and "config" in values:
+            key, equals, text = argument[len(OVERRIDE) :].partition("=")
+            if not equals:
+                raise UserError(f"{argument} has no value; write {argument}=VALUE")
+            overrides[key] = text
+        else:
+            plain.append(argument)
+    try:
+        positional = values([name, *plain])[1:]
+    except flags.UnrecognizedFlagError as error:
+        near = configs.nearest(error.flagname, values)
+        raise UserError(f"`udas {name}` has no flag --{error.flagname}; the nearest is --{near}") from error
+    except flags.Error as error:
+        reason = str(error)
+        if "Non-boolean" in reason:  # absl shows a tuple here
+            reason = f"{reason.partition(':')[0]}: expected true or false"
+        raise UserError(f"{reason}; see `udas {name} --help`") from error
+    if positional:
+        raise UserError(f"`udas {name}` takes flags only, written --flag=value; received {positional[0]!r}")
+    for flag in VERBS[name].required:
+        if not values[flag].value:
+            raise UserError(f"`udas {name}` needs --{flag}: {values[flag].help}")
+    return Given(**values.flag_values_dict(), overrides=overrides)
+
+
+def _flags(name: str) -> flags.FlagValues:
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)
+    for define in VERBS[name].flags:
+        define(flag_values=values)
+    return values
+
+
+def _program_help(names: list[str]) -> str:
+    width = max(map(len, names)) + 2
+    lines = [f"  {name:{width}}{VERBS[name].summary}" for name in names]
+    end = "`udas COMMAND --help` lists the flags of a command."
+    return "\n".join(["usage: udas COMMAND [--flag=value ...]", "", *lines, "", end])
+
+
+def _verb_help(name: str) -> str:
+    verb, values = VERBS[name], _flags(name)
+    lines = [f"usage: udas {name} [--flag=value ...]", "", f"  {verb.summary}", ""]
+    for flag in (values[flag_name] for flag_name in values):
+        note = "; required" if flag.name in verb.required else ""
+        note += f"; default {json.dumps(flag.default)}" if flag.default is not None else ""
+        lines += [f"  --{flag.name}", textwrap.indent(textwrap.fill(flag.help + note, 90), " " * 6)]
+    return "\n".join(lines)
+
+
+# What the verbs share.
+
+
+def _run_dir(given: Given) -> RunDir:
+    return RunDir(given.workdir or os.environ.get("UDAS_WORKDIR") or "runs/default")
+
+
+def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
+    """The config and the directory of a command on a run.
+
+    Args:
+      given: with the flags of ON_RUN.
+      saves: whether the command writes what later commands read; its config is then saved with the run.
+
+    Raises:
+      UserError: also when the run was made with another config and --accept_config_change is not given.
+    """
+    run_dir = _run_dir(given)
+    saved = configs.load(run_dir.config) if run_dir.config.is_file() else None
+    if given.config or saved is None:
+        config = configs.load(given.config or "configs/quickstart.py")
+    else:
+        config = saved
+    config = configs.override(config, given.overrides)
+    changes = [] if saved is None else configs.differences(saved, config)
+    if changes and not given.accept_config_change:
+        shown = "; ".join(changes[:SHOWN_CHANGES])
+        shown += f"; and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
+        raise UserError(
+            f"{run_dir.path} holds a run of another config ({shown}); "
+            "choose another --workdir, leave the config as it was or add --accept_config_change"
+        )
+    if hasattr(given, "stage"):
+        _check_row(config, given)
+    if saves and (changes or saved is None):
+        configs.save(config, run_dir.config)
+    return config, run_dir
+
+
+def _check_row(config: ConfigDict, given: Given) -> None:
+    """Whether --stage, --round and --name belong together."""
+    if given.stage != "translate":
+        rounds.find(config, given.stage, given.round, given.name)
+    elif given.round is not None or given.name is not None:
+        raise UserError("--stage=translate takes neither --round nor --name")
+
+
+@contextlib.contextmanager
+def _loading_tensorflow() -> Iterator[None]:
+    """Keeps what TensorFlow tells about itself while it loads off standard error; its errors still show."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # failures arrive as exceptions; 0 shows all
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
+        yield
+        return
+    # A process of its own, so that the last words of a TensorFlow that aborts (no AVX) are not lost.
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    sieve = subprocess.Popen(["grep", "-v", "-E", CHATTER], stdin=subprocess.PIPE, stdout=standard_error)
+    os.dup2(sieve.stdin.fileno(), 2)
+    sieve.stdin.close()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        sieve.wait()
+
+
+def _scores(stage: Callable[[], dict[str, Any]], as_json: bool) -> dict[str, Any]:
+    """What a stage returns; with `as_json`, printed so that nothing else appears on standard output."""
+    if not as_json:
+        return stage()
+    with contextlib.redirect_stdout(sys.stderr):
+        result = stage()
+    print(json.dumps(result, allow_nan=False))
+    return result
+
+
+# The verbs. Each imports its stage itself, after every check, since stages bring TensorFlow.
+
+
+def _run(given: Given) -> None:
+    path = _run_dir(given).path
+    if not given.resume and path.is_dir() and any(path.iterdir()):
+        raise UserError(f"--resume=false needs an unused --workdir, and {path} is not empty; choose another")
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.report.tables import score_table
+        from udas_tf.stages.run import run
+    print(score_table(run(config, run_dir)["rows"]))
+    print(f"The report lies in {run_dir.report}")
+
+
+def _train(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.train import train
+    train(config, run_dir, given.stage, given.round, given.name)
+
+
+def _translate(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.translate import translate
+    translate(config, run_dir)
+
+
+def _pseudo_label(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.pseudo_label import pseudo_label
+    pseudo_label(config, run_dir, given.round)
+
+
+def _evaluate(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.report.tables import score_table
+        from udas_tf.stages.evaluate import evaluate
+    result = _scores(lambda: evaluate(config, run_dir, given.stage, given.round, given.name), given.json)
+    if not given.json:
+        print(score_table([result]))
+
+
+def _predict(given: Given) -> None:
+    with _loading_tensorflow():
+        from udas_tf.stages.predict import predict
+    predict(given.model, given.images, given.output)
+
+
+def _export(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.stages.export import export
+    export(config, run_dir, given.stage, given.round, given.name, given.output)
+
+
+def _data_prepare(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.data import prepare
+    prepare(config, run_dir)
+
+
+def _data_inspect(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.stages.data import inspect
+    inspect(config, run_dir, given.output)
+
+
+def _report(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.report.tables import score_table
+        from udas_tf.stages.report import report
+    result = _scores(lambda: report(config, run_dir), given.json)
+    if not given.json:
+        print(score_table(result["rows"]))
+        print(f"The report lies in {run_dir.report}")
+
+
+ON_RUN = (
+    partial(
+        flags.DEFINE_string,
+        "workdir",
+        None,
+        "directory of the run; without it $UDAS_WORKDIR, otherwise runs/default",
+    ),
+    partial(
+        flags.DEFINE_string,
+        "config",
+        None,
+        "config file, .py or .json; without it the one saved in the workdir, otherwise "
+        "configs/quickstart.py; single keys are set by --config.KEY=VALUE, such as "
+        "--config.uda.learning_rate=1e-4",
+    ),
+    partial(
+        flags.DEFINE_bool,
+        "accept_config_change",
+        False,
+        "go on with a run although its config differs from the one saved with it",
+    ),
+)
+SEGMENTERS = ("source", "supervised", "uda", "student")
+ROUND = partial(flags.DEFINE_integer, "round", None, "the student's round, from 1", lower_bound=1)
+ROW = (
+    ROUND,
+    partial(
+        flags.DEFINE_string,
+        "name",
+        None,
+        "row of the table: no_adaptation or translation of the source stage, without it no_adaptation; "
+        "adaptation, translation_adaptation or cutmix of the uda stage, without it cutmix",
+    ),
+)
+TRAINED = partial(flags.DEFINE_enum, "stage", None, ("translate", *SEGMENTERS), "what to train")
+SCORED = partial(flags.DEFINE_enum, "stage", None, SEGMENTERS, "which segmenter")
+RESUME = partial(
+    flags.DEFINE_bool,
+    "resume",
+    True,
+    "go on with the run in the workdir; false refuses a workdir that is not empty",
+)
+JSON = partial(flags.DEFINE_bool, "json", False, "print one JSON document instead of a table")
+MODEL = partial(flags.DEFINE_string, "model", None, "directory of a SavedModel that `udas export` wrote")
+IMAGES = partial(flags.DEFINE_string, "images", None, "folder of images")
+OVERLAYS = partial(flags.DEFINE_string, "output", None, "folder for the overlays and the class id maps")
+SAVED_MODEL = partial(flags.DEFINE_string, "output", None, "directory for the SavedModel")
+PICTURE = partial(flags.DEFINE_string, "output", None, "PNG file; without it data/mosaic.png in the workdir")
+
+VERBS = {
+    "run": Verb(
+        "The whole method: data, every row of the table, the report",
+        _run,
+        (*ON_RUN, RESUME),
+    ),
+    "train": Verb(
+        "Train one row of the table, or the translation",
+        _train,
+        (TRAINED, *ROW, *ON_RUN),
+        required=("stage",),
+    ),
+    "translate": Verb(
+        "Translate the source images into the target's style",
+        _translate,
+        ON_RUN,
+    ),
+    "pseudo_label": Verb(
+        "Label the target with the teacher of a round",
+        _pseudo_label,
+        (ROUND, *ON_RUN),
+        required=("round",),
+    ),
+    "evaluate": Verb(
+        "Score a trained segmenter on the target's validation set",
+        _evaluate,
+        (SCORED, *ROW, JSON, *ON_RUN),
+        required=("stage",),
+    ),
+    "predict": Verb(
+        "Segment a folder of images",
+        _predict,
+        (MODEL, IMAGES, OVERLAYS),
+        required=("model", "images", "output"),
+    ),
+    "export": Verb(
+        "Write a trained segmenter as a SavedModel",
+        _export,
+        (SCORED, *ROW, SAVED_MODEL, *ON_RUN),
+        required=("stage", "output"),
+    ),
+    "data prepare": Verb("Write the data sets as records", _data_prepare, ON_RUN),
+    "data inspect": Verb("Draw what the records hold", _data_inspect, (PICTURE, *ON_RUN)),
+    "report": Verb("Show the table and write the page of the run so far", _report, (JSON, *ON_RUN)),
+}
