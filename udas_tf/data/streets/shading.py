@@ -1,0 +1,177 @@
+"""What each pixel looks like before the lens: sun, shade, texture, windows and haze on the face that it sees.
+
+Everything per pixel is kept as one array a channel or coordinate, which numpy goes through several times
+faster than rows of three.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from udas_tf.data.streets.camera import NEAR
+from udas_tf.data.streets.faces import Faces
+from udas_tf.data.streets.materials import Material, Texture, atlas, texture_table
+from udas_tf.data.streets.scene import Look, Scene
+
+_SHADOW_CELL, _SHADOW_HALF, _SHADOW_DEPTH = 0.15, 30.0, 90.0  # metres: cell, reach to each side, reach ahead
+_TEXTURE_FADE = 35.0  # metres at which a texture has lost half its contrast
+_BARS_CONTRAST = 0.5  # at least: a fence without its gaps would be a wall
+_CLOUD = (238, 238, 236)
+_DOOR = (0.9, 0.6, 0.45)  # of the glass's colour
+
+
+def light_of(
+    scene: Scene, faces: Faces, in_camera, plane, ids: np.ndarray, shadows: np.ndarray | None
+) -> np.ndarray:
+    """Colours of the sky and of the faces in sun or shade.
+
+    Args:
+      in_camera: corners of the faces in camera axes, float32 [F, CORNERS, 3].
+      plane: float32 [F, 3], its product with a point of the face in camera axes is 1.
+      ids: int32 [H, W], 1 + the number of the face that a pixel sees, 0 for the sky.
+      shadows: of `shadow_map`, or None.
+
+    Returns:
+      float32 [3, H, W], 0..255.
+    """
+    rays = scene.camera.rays(ids.shape)
+    light = np.empty((3, ids.size), np.float32)
+    flat = ids.reshape(-1)
+    empty, hit = np.flatnonzero(flat == 0), np.flatnonzero(flat)
+    light[:, empty] = _sky(scene, rays[:, empty])
+    number, rays = flat[hit].astype(np.intp) - 1, rays[:, hit]
+
+    # Where the pixel's ray meets the face's plane; at a face's rim it may miss the face and fly far past it.
+    depth = 1 / _dot(plane, number, rays)
+    nearest, farthest = np.maximum(in_camera[..., 2].min(1), NEAR), in_camera[..., 2].max(1)
+    depth = np.clip(depth, nearest[number], farthest[number])
+    world = np.einsum("ji,jn->in", scene.camera.rotation().astype(np.float32), rays * depth)
+    world += np.asarray(scene.camera.position, np.float32)[:, None]
+
+    in_sun, in_shade = _lit(scene.look, faces)
+    colour = in_sun.take(number, axis=1)
+    if shadows is not None:
+        ground = np.flatnonzero(faces.item[number] < 0)
+        shaded = number[ground]
+        colour[:, ground] += _shadow_at(shadows, world[:, ground]) * (in_shade - in_sun)[:, shaded]
+    across, up = _on_face(faces, number, world)
+    _paint_windows(scene.look, faces, number, across, up, colour)
+    _add_texture(scene.look, faces, number, across, up, depth, colour)
+    if scene.look.haze_distance:
+        veil = 1 - np.exp(depth * (-1 / scene.look.haze_distance))
+        colour += veil * (np.asarray(scene.look.haze_colour, np.float32)[:, None] - colour)
+    light[:, hit] = colour
+    return np.clip(light, 0, 255, out=light).reshape(3, *ids.shape)
+
+
+def _lit(look: Look, faces: Faces) -> tuple[np.ndarray, np.ndarray]:
+    """Colours float32 [3, F] of the faces in the sun and in the shade; what looks up sees more of the sky."""
+    sun = look.sun
+    facing = np.clip(np.einsum("fc,c->f", faces.normals, np.array(sun.direction, np.float32)), 0, None)
+    ambient = sun.ambient * (0.78 + 0.22 * faces.normals[:, 1])
+    in_shade = faces.colours.T * ambient * np.array(sun.shade_tint, np.float32)[:, None]
+    in_sun = in_shade + faces.colours.T * (sun.strength * facing) * np.array(sun.tint, np.float32)[:, None]
+    return in_sun, in_shade
+
+
+def _dot(of_face: np.ndarray, number: np.ndarray, of_pixel: np.ndarray) -> np.ndarray:
+    """[pixels]: the product of each pixel's vector [3, pixels] with that of its face [F, 3]."""
+    x, y, z = np.ascontiguousarray(of_face.T)
+    return x[number] * of_pixel[0] + y[number] * of_pixel[1] + z[number] * of_pixel[2]
+
+
+def shadow_map(scene: Scene, faces: Faces) -> np.ndarray:
+    """uint8 [z, x]: how dark the ground is, seen from above; each item casts the hull of its shadow."""
+    right, up, forward = scene.look.sun.direction
+    points = faces.corners
+    cast = points[..., [0, 2]] - points[..., 1:2] * np.float32([right / up, forward / up])
+    cells = np.round((cast - np.float32([-_SHADOW_HALF, 0])) / _SHADOW_CELL).astype(np.int32)
+    shadows = np.zeros((int(_SHADOW_DEPTH / _SHADOW_CELL), int(2 * _SHADOW_HALF / _SHADOW_CELL)), np.uint8)
+    upright = np.flatnonzero(faces.item >= 0)
+    starts = upright[np.flatnonzero(np.diff(faces.item[upright], prepend=-1))]
+    for start, stop in zip(starts, [*starts[1:], len(faces.item)], strict=True):
+        cv2.fillConvexPoly(shadows, cv2.convexHull(cells[start:stop].reshape(-1, 2)), 255)
+    return cv2.blur(shadows, (3, 3))
+
+
+def _shadow_at(shadows: np.ndarray, world: np.ndarray) -> np.ndarray:
+    """float32 [pixels] 0..1: darkness of ground points [3, pixels], between the map's cells."""
+    columns, rows = (world[0] + _SHADOW_HALF) / _SHADOW_CELL, world[2] / _SHADOW_CELL
+    # OpenCV's remap takes at most 32767 pixels a row, so the list goes in as a picture.
+    shape = (len(columns) // 1024 + 1, 1024)
+    dark = cv2.remap(shadows, np.resize(columns, shape), np.resize(rows, shape), cv2.INTER_LINEAR)
+    return dark.reshape(-1)[: len(columns)] * np.float32(1 / 255)
+
+
+def _on_face(faces: Faces, number: np.ndarray, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Metres across and up a face from its first corner, float32 [pixels] each; on level ground, x and z."""
+    along = faces.corners[:, 1] - faces.corners[:, 0]
+    along /= np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6)
+    level = faces.item < 0
+    along[level] = (1, 0, 0)
+    start = np.where(level, 0, np.einsum("fc,fc->f", along, faces.corners[:, 0])).astype(np.float32)
+    foot = np.where(level, 0, faces.corners[:, 0, 1]).astype(np.float32)
+    up = np.where(level[number], world[2], world[1]) - foot[number]
+    return _dot(along, number, world) - start[number], up
+
+
+def _paint_windows(look: Look, faces: Faces, number, across, up, colour: np.ndarray) -> None:
+    """Rows of windows, and doors at street level, into the facade pixels of `colour` [3, pixels]."""
+    pixels = np.flatnonzero((faces.windows[:, 0] > 0)[number])
+    number, across, up = number[pixels], across[pixels], up[pixels]
+    pitch_across, pitch_up, share_across, share_up = np.ascontiguousarray(faces.windows.T)[:, number]
+    column, row = across / pitch_across, up / pitch_up
+    column_at, row_at = np.floor(column), np.floor(row)
+    phase = column_at * 12.9898 + row_at * 78.233 + (faces.item * np.float32(3.7))[number]
+    chance = np.mod(np.abs(np.sin(phase)) * np.float32(437.58), 1)
+    street_level = row_at < 1
+    share_across = np.where(street_level, np.minimum(share_across * 1.3, 0.8), share_across)
+    off_column = np.abs(column - column_at - 0.5) - share_across / 2
+    taller = np.where(street_level, np.float32(0.85), np.float32(1))
+    off_row = np.abs(row - row_at - 0.5) * taller - share_up / 2
+    outside = np.maximum(off_column, off_row)
+    pane, frame = np.flatnonzero(outside < 0), np.flatnonzero((outside >= 0) & (outside < 0.05))
+    colour[:, pixels[frame]] = np.minimum(colour[:, pixels[frame]] * 1.25, 250)
+    glass = look.colours[Material.GLASS][:, None] * (0.55 + 0.9 * chance[pane])
+    door = street_level[pane] & (chance[pane] > 0.6)
+    colour[:, pixels[pane]] = glass * np.where(door, np.array(_DOOR, np.float32)[:, None], np.float32(1))
+
+
+def _add_texture(look: Look, faces: Faces, number, across, up, depth, colour: np.ndarray) -> None:
+    """Multiplies `colour` [3, pixels] by its material's pattern, which fades where finer than the pixels."""
+    textures, tiles, contrasts = texture_table()
+    contrasts = contrasts * look.texture_strength
+    contrasts[Material.BARS] = max(contrasts[Material.BARS], _BARS_CONTRAST)
+    pixels = np.flatnonzero((contrasts[faces.materials] > 0)[number])
+    number = number[pixels]
+    pattern = atlas()
+    side = pattern.shape[-1]
+    per_metre = (side / tiles)[faces.materials][number]
+    shift = (faces.item * (0.37 * side)).astype(np.int32)[number]
+    column = (across[pixels] * per_metre).astype(np.int32) + shift & (side - 1)
+    row = (up[pixels] * per_metre).astype(np.int32) & (side - 1)
+    layer = (textures[faces.materials] * side).astype(np.int32)[number]
+    detail = pattern.reshape(-1).take((layer + row) * side + column) * contrasts[faces.materials][number]
+    gain = 1 + detail / (1 + (depth[pixels] * np.float32(1 / _TEXTURE_FADE)) ** 2)
+    if len(pixels) == colour.shape[1]:
+        colour *= gain
+    else:
+        colour[:, pixels] *= gain
+
+
+def _sky(scene: Scene, rays: np.ndarray) -> np.ndarray:
+    """float32 [3, pixels]: a gradient from horizon to zenith along rays [3, pixels], clouds over it."""
+    look = scene.look
+    up = scene.camera.rotation()[:, 1].astype(np.float32)
+    share = np.clip(np.einsum("i,in->n", up, rays) / 0.5, 0, 1)
+    zenith, horizon = (np.asarray(colour, np.float32)[:, None] for colour in look.sky)
+    sky = horizon + share * (zenith - horizon)
+    if look.clouds:
+        pattern = atlas()[Texture.PLASTER]
+        side = pattern.shape[-1]
+        column = (rays[0] * 150 + look.cloud_shift).astype(np.int32) & (side - 1)
+        row = (rays[1] * 400).astype(np.int32) & (side - 1)
+        cover = np.clip(pattern[row, column] + look.clouds, 0, 0.8)
+        sky += cover * (np.array(_CLOUD, np.float32)[:, None] - sky)
+    return sky
