@@ -1,0 +1,298 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from udas_tf.data import geometry, pipeline, records
+from udas_tf.errors import UserError
+
+SIZE = (32, 64)
+BATCH = 2
+THRESHOLD = 0.6
+# Red tells the image, blue the set; the labels of each set are its own.
+SETS = {
+    "source": (5, 0, (0, 9)),
+    "target": (4, 80, None),
+    "labelled": (3, 160, (10, 18)),
+    "pseudo": (4, 240, (0, 18)),
+}
+
+
+def make_sample(name, index):
+    _, blue, classes = SETS[name]
+    rng = np.random.default_rng(100 * blue + index)
+    image = np.zeros((*SIZE, 3), np.uint8)
+    image[..., 0], image[..., 1], image[..., 2] = 10 * index, rng.integers(0, 256, SIZE), blue
+    label = None if classes is None else rng.integers(classes[0], classes[1] + 1, SIZE, np.uint8)
+    confidence = rng.integers(0, 256, SIZE, np.uint8) if name == "pseudo" else None
+    return records.Sample(f"{name}_{index}", image, label, confidence)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("sets")
+    for name, (count, *_) in SETS.items():
+        records.write(
+            directory / name,
+            "training",
+            count,
+            lambda indices, name=name: (make_sample(name, i) for i in indices),
+            shard_images=2,
+            provenance={},
+            label=name,
+        )
+    return {name: directory / name for name in SETS}
+
+
+def loading(start=0, seed=1, **options):
+    return pipeline.Loading(BATCH, seed, start, **({"shuffle_images": 100, "cache": True} | options))
+
+
+PIPELINES = {
+    "labelled": lambda load, sets: pipeline.labelled(load, sets["source"], "auto"),
+    "unpaired": lambda load, sets: pipeline.unpaired(load, sets["source"], sets["target"], (16, 24)),
+    "adaptation": lambda load, sets: pipeline.adaptation(
+        load, sets["source"], sets["target"], sets["labelled"], "flip", "auto"
+    ),
+    "self_training": lambda load, sets: pipeline.self_training(
+        load, sets["source"], sets["labelled"], sets["pseudo"], THRESHOLD, "auto", "auto"
+    ),
+}
+
+
+def take(dataset, count):
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def assert_same(first, second):
+    tf.nest.assert_same_structure(first, second)
+    for one, other in zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def differ(first, second):
+    pairs = zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True)
+    return any(np.any(one != other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_batch_is_the_same_from_the_start_resumed_and_without_cache(sets, name):
+    # 5 batches of 2 pass the end of every set, and of every shuffle, at least once.
+    make = PIPELINES[name]
+    from_start = take(make(loading(), sets), 5)
+    assert_same(from_start[3:], take(make(loading(start=3, cache=False), sets), 2))
+    assert all(differ(one, other) for one, other in zip(from_start, from_start[1:], strict=False))
+
+
+@pytest.mark.parametrize("name", ["unpaired", "adaptation"])
+def test_another_seed_gives_other_batches(sets, name):
+    make = PIPELINES[name]
+    assert differ(take(make(loading(), sets), 2), take(make(loading(seed=2), sets), 2))
+
+
+def test_a_pipeline_gives_the_same_batches_each_time_it_is_iterated(sets):
+    dataset = pipeline.labelled(loading(), sets["source"], "none")
+    assert_same(take(dataset, 5), take(dataset, 5))
+
+
+def originals(batch, name):
+    """The samples a batch without colour changes shows, by their red."""
+    return [make_sample(name, int(red) // 10) for red in batch["image"][:, 0, 0, 0]]
+
+
+def test_each_pass_over_a_set_shows_every_image_once(sets):
+    load = dataclasses.replace(loading(), batch_size=5)
+    passes = take(pipeline.labelled(load, sets["source"], "none"), 3)
+    orders = [(batch["image"][:, 0, 0, 0] // 10).astype(int).tolist() for batch in passes]
+    assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
+    assert len({tuple(order) for order in orders}) > 1, "each pass has an order of its own"
+
+
+def test_without_augmentation_records_come_as_they_are(sets):
+    for batch in take(pipeline.labelled(loading(), sets["source"], "none"), 3):
+        assert batch["image"].dtype == np.float32 and batch["label"].dtype == np.uint8
+        for sample, image, label in zip(
+            originals(batch, "source"), batch["image"], batch["label"], strict=True
+        ):
+            np.testing.assert_array_equal(image, sample.image)
+            np.testing.assert_array_equal(label, sample.label)
+
+
+def test_flips_mirror_image_and_label_together_and_ignore_nothing(sets):
+    mirrored = 0
+    for batch in take(pipeline.labelled(loading(), sets["source"], "flip"), 8):
+        for sample, image, label in zip(
+            originals(batch, "source"), batch["image"], batch["label"], strict=True
+        ):
+            flipped = np.any(label != sample.label)
+            mirrored += flipped
+            np.testing.assert_array_equal(label, sample.label[:, ::-1] if flipped else sample.label)
+            np.testing.assert_array_equal(image, sample.image[:, ::-1] if flipped else sample.image)
+    assert 0 < mirrored < 16
+
+
+def assert_images(images, size=SIZE):
+    assert images.dtype == np.float32 and images.shape == (BATCH, *size, 3)
+    assert images.min() >= 0.0 and images.max() <= 255.0
+
+
+def assert_labels(labels, classes):
+    assert labels.dtype == np.uint8 and labels.shape == (BATCH, *SIZE)
+    assert set(np.unique(labels)) <= {*classes, 255}
+
+
+def test_unpaired_crops(sets):
+    dataset = PIPELINES["unpaired"](loading(), sets)
+    assert dataset.element_spec["source"].shape == (BATCH, 16, 24, 3)
+    for batch in take(dataset, 3):
+        assert set(batch) == {"source", "target"}
+        for name in ("source", "target"):
+            assert_images(batch[name], (16, 24))
+            assert np.all(batch[name][..., 2] == SETS[name][1])
+            for crop in batch[name]:
+                green = make_sample(name, int(crop[0, 0, 0]) // 10).image[..., 1]
+                windows = np.concatenate(
+                    [
+                        np.lib.stride_tricks.sliding_window_view(side, (16, 24))
+                        for side in (green, green[:, ::-1])
+                    ]
+                )
+                assert (windows == crop[..., 1]).all((-1, -2)).any(), "the crop is no window of its image"
+
+
+def test_unpaired_whole_images(sets):
+    (batch,) = take(pipeline.unpaired(loading(), sets["source"], sets["target"], (0, 0)), 1)
+    for name in ("source", "target"):
+        assert_images(batch[name])
+
+
+def test_adaptation_without_labelled_target(sets):
+    for batch in take(
+        pipeline.adaptation(loading(), sets["source"], sets["target"], None, "none", "auto"), 2
+    ):
+        assert set(batch) == {"source", "target"}
+        assert set(batch["source"]) == {"image", "label"} and set(batch["target"]) == {"image"}
+        assert_images(batch["target"]["image"])
+        assert np.all(batch["target"]["image"][..., 2] == SETS["target"][1])
+        samples = originals(batch["source"], "source")
+        np.testing.assert_array_equal(batch["source"]["image"], [sample.image for sample in samples])
+        np.testing.assert_array_equal(batch["source"]["label"], [sample.label for sample in samples])
+
+
+def test_cutmix_shows_labelled_target_within_one_box_only(sets):
+    dataset = pipeline.adaptation(loading(), sets["source"], sets["target"], sets["labelled"], "none", "none")
+    shares = []
+    for batch in take(dataset, 8):
+        image, label = batch["source"]["image"], batch["source"]["label"]
+        mixed = image[..., 2] == SETS["labelled"][1]
+        shares.append(mixed.mean())
+        np.testing.assert_array_equal(image[..., 2], np.where(mixed, SETS["labelled"][1], SETS["source"][1]))
+        np.testing.assert_array_equal(mixed[0], mixed[1], err_msg="one box a batch")
+        rows, columns = mixed[0].any(1), mixed[0].any(0)
+        np.testing.assert_array_equal(mixed[0], rows[:, np.newaxis] & columns)
+        assert (
+            np.count_nonzero(np.diff(rows.astype(int))) <= 2
+            and np.count_nonzero(np.diff(columns.astype(int))) <= 2
+        )
+        for number in range(BATCH):
+            for name, place in (("labelled", mixed[number]), ("source", ~mixed[number])):
+                if place.any():
+                    sample = make_sample(name, int(image[number][place][0, 0]) // 10)
+                    np.testing.assert_array_equal(image[number][place], sample.image[place])
+                    np.testing.assert_array_equal(label[number][place], sample.label[place])
+        assert np.all(batch["target"]["image"][..., 2] == SETS["target"][1])
+    assert np.std(shares) > 0.01
+
+
+def test_mixed_and_augmented_batches_keep_types_shapes_and_ranges(sets):
+    for batch in take(PIPELINES["adaptation"](loading(), sets), 3):
+        assert_images(batch["source"]["image"])
+        assert_labels(batch["source"]["label"], range(19))
+        assert_images(batch["target"]["image"])
+
+
+def test_a_students_batches(sets):
+    moved = 0
+    for batch in take(PIPELINES["self_training"](loading(), sets), 6):
+        labelled, pseudo = batch["labelled"], batch["pseudo"]
+        assert set(batch) == {"labelled", "pseudo"}
+        assert set(labelled) == {"image", "label", "clean", "transform"} and set(pseudo) == {"image", "label"}
+        for images in (labelled["image"], labelled["clean"], pseudo["image"]):
+            assert_images(images)
+        assert_labels(labelled["label"], range(19))
+        assert_labels(pseudo["label"], range(19))
+        assert labelled["transform"].shape == (BATCH, 2, 3) and labelled["transform"].dtype == np.float32
+        # "clean" is before AutoAugment: whole images of the two sets.
+        assert set(np.unique(labelled["clean"][..., 2])) <= {SETS["source"][1], SETS["labelled"][1]}
+        # No stored label is ignored, so 255 stands exactly where the transform looks outside the clean image.
+        inside = geometry.warp(tf.ones([BATCH, *SIZE]), tf.constant(labelled["transform"])).numpy() > 0
+        np.testing.assert_array_equal(labelled["label"] != 255, inside)
+        moved += np.count_nonzero(~inside)
+    assert moved > 0
+
+
+def test_clean_images_are_where_the_labels_come_from(sets):
+    """Without AutoAugment a student's labelled image is its clean one: of source alone without labels."""
+    for labelled in (None, sets["labelled"]):
+        dataset = pipeline.self_training(
+            loading(), sets["source"], labelled, sets["pseudo"], THRESHOLD, "none", "none"
+        )
+        (batch,) = take(dataset, 1)
+        np.testing.assert_array_equal(batch["labelled"]["image"], batch["labelled"]["clean"])
+        np.testing.assert_array_equal(batch["labelled"]["transform"], geometry.identity(BATCH))
+        assert batch["labelled"]["label"].max() < 19
+        if labelled is None:
+            samples = originals(batch["labelled"], "source")
+            np.testing.assert_array_equal(batch["labelled"]["label"], [sample.label for sample in samples])
+
+
+@pytest.mark.parametrize(("threshold", "least"), [(0.0, 0), (0.6, 153), (0.9, 230)])
+def test_pseudo_labels_below_the_threshold_are_ignored(sets, threshold, least):
+    dataset = pipeline.self_training(
+        loading(), sets["source"], None, sets["pseudo"], threshold, "none", "none"
+    )
+    (batch,) = take(dataset, 1)
+    samples = originals(batch["pseudo"], "pseudo")
+    expected = [np.where(sample.confidence >= least, sample.label, 255) for sample in samples]
+    np.testing.assert_array_equal(batch["pseudo"]["label"], expected)
+    np.testing.assert_array_equal(batch["pseudo"]["image"], [sample.image for sample in samples])
+
+
+@pytest.mark.parametrize("role", ["hidden", "validation"])
+def test_training_pipelines_do_not_open_guarded_sets(sets, tmp_path, role):
+    records.write(
+        tmp_path,
+        role,
+        2,
+        lambda indices: (make_sample("pseudo", i) for i in indices),
+        shard_images=2,
+        provenance={},
+        label="guarded",
+    )
+    for make in (
+        lambda: pipeline.labelled(loading(), tmp_path, "none"),
+        lambda: pipeline.unpaired(loading(), sets["source"], tmp_path, (0, 0)),
+        lambda: pipeline.adaptation(loading(), sets["source"], sets["target"], tmp_path, "none", "none"),
+        lambda: pipeline.adaptation(loading(), sets["source"], tmp_path, None, "none", "none"),
+        lambda: pipeline.self_training(
+            loading(), sets["source"], tmp_path, sets["pseudo"], 0.6, "none", "none"
+        ),
+        lambda: pipeline.self_training(loading(), sets["source"], None, tmp_path, 0.6, "none", "none"),
+    ):
+        with pytest.raises(UserError, match=f"{role} records"):
+            make()
+    batches, _ = pipeline.evaluation(tmp_path, 2, ("image", "label"))
+    assert len(list(batches)) == 1
+
+
+def test_evaluation_reads_every_image_in_order(sets):
+    batches, manifest = pipeline.evaluation(sets["source"], 2, ("image", "label", "id"))
+    found = list(batches.as_numpy_iterator())
+    assert manifest["count"] == 5
+    assert [len(batch["image"]) for batch in found] == [2, 2, 1]
+    assert [id_.decode() for batch in found for id_ in batch["id"]] == [
+        f"source_{index}" for index in range(5)
+    ]
+    assert found[0]["image"].dtype == np.uint8
+    np.testing.assert_array_equal(found[2]["image"][0], make_sample("source", 4).image)

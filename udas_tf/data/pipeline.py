@@ -1,0 +1,212 @@
+"""From finished sets of records to training batches, all in-graph.
+
+Batch i of a pipeline is a function of the seeds (its own and TensorFlow's global one, which `stages.fit.stage` sets)
+and i alone: order comes from one seeded shuffle a pass, augmentation from stateless draws keyed by (seed, i). A resumed training starts the pipeline at its step and sees what it would have
+seen without the interruption.
+
+Batches are dictionaries: images float32 [B, H, W, 3] in [0, 255], labels uint8 [B, H, W] with 255 = ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from udas_tf import pseudo_labels
+from udas_tf.data import augment, geometry, records
+from udas_tf.data.domain_cutmix import domain_cutmix
+
+
+@dataclasses.dataclass(frozen=True)
+class Loading:
+    """How records become batches of one size.
+
+    Attributes:
+      batch_size: images a batch.
+      seed: of order and augmentation.
+      start_step: number of the first batch.
+      shuffle_images: size of the shuffle buffer, images.
+      cache: keep decoded records in memory.
+    """
+
+    batch_size: int
+    seed: int
+    start_step: int
+    shuffle_images: int
+    cache: bool
+
+    def batches(self, directory: Path, fields: Sequence[str], stream: int) -> tf.data.Dataset:
+        """Endless shuffled batches of decoded records.
+
+        Args:
+          directory: a set of role "training".
+          fields: see `records.read`.
+          stream: tells apart the sets that one pipeline reads, so that their orders differ.
+        """
+        examples, manifest = records.read(directory, purpose="training", fields=fields, cache=self.cache)
+        buffer = min(manifest["count"], self.shuffle_images)
+        first = (self.seed * 1_000 + stream) << 20  # the seed of the first pass; each pass has its own
+
+        def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+            # Reshuffling by TensorFlow would depend on how often the data set has been iterated before.
+            return examples.shuffle(buffer, seed=first + number, reshuffle_each_iteration=False)
+
+        order = tf.data.Dataset.counter().flat_map(one_pass)
+        return order.skip(self.start_step * self.batch_size).batch(self.batch_size, drop_remainder=True)
+
+    def augmented(self, batches: tf.data.Dataset, augmentation: Callable) -> tf.data.Dataset:
+        """Maps `augmentation(batch, seed)` over batches, with a seed for each step, and runs ahead of training."""
+        steps = tf.data.Dataset.counter(start=self.start_step, dtype=tf.int32)
+        keyed = tf.data.Dataset.zip(batches, steps)
+        augmented = keyed.map(
+            lambda batch, step: augmentation(batch, tf.stack([self.seed, step])),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        return augmented.prefetch(tf.data.AUTOTUNE)
+
+
+def labelled(loading: Loading, directory: Path, augmentation: str) -> tf.data.Dataset:
+    """Batches {"image", "label"} of one labelled set, for supervised training."""
+    batches = loading.batches(directory, ("image", "label"), stream=0)
+    return loading.augmented(batches, lambda batch, seed: augment_pair(batch, augmentation, seed))
+
+
+def unpaired(loading: Loading, source: Path, target: Path, crop: tuple[int, int]) -> tf.data.Dataset:
+    """Batches {"source", "target"} of image crops for CycleGAN; crop (0, 0) = whole images."""
+
+    def augmentation(batch, seed):
+        crops = {}
+        for number, (domain, part) in enumerate(batch.items()):
+            images = augment.random_flip(part["image"], None, _subseed(seed, 2 * number)).images
+            if tuple(crop) != (0, 0):
+                images = tf.image.stateless_random_crop(
+                    images, (images.shape[0], *crop, 3), _subseed(seed, 2 * number + 1)
+                )
+            crops[domain] = images
+        return crops
+
+    batches = tf.data.Dataset.zip({
+        "source": loading.batches(source, ("image",), stream=0),
+        "target": loading.batches(target, ("image",), stream=1),
+    })
+    return loading.augmented(batches, augmentation)
+
+
+def adaptation(
+    loading: Loading,
+    source: Path,
+    target: Path,
+    labelled_target: Path | None,
+    augmentation: str,
+    mixed_augmentation: str,
+) -> tf.data.Dataset:
+    """Batches {"source": {"image", "label"}, "target": {"image"}} for adversarial adaptation.
+
+    With `labelled_target`, Domain CutMix batches take the place of the source's (METHOD.md section 3).
+    """
+    parts = {
+        "source": loading.batches(source, ("image", "label"), stream=0),
+        "target": loading.batches(target, ("image",), stream=1),
+    }
+    if labelled_target is not None:
+        parts["labelled"] = loading.batches(labelled_target, ("image", "label"), stream=2)
+
+    def augment_batch(batch, seed):
+        if labelled_target is None:
+            source_pair = augment_pair(batch["source"], augmentation, _subseed(seed, 0))
+        else:
+            mixed = mix(batch["source"], batch["labelled"], seed)
+            source_pair = augment_pair(mixed, mixed_augmentation, _subseed(seed, 0))
+        images = batch["target"]["image"]
+        if augmentation != "none":
+            images = augment.random_flip(images, None, _subseed(seed, 1)).images
+        return {"source": source_pair, "target": {"image": tf.cast(images, tf.float32)}}
+
+    return loading.augmented(tf.data.Dataset.zip(parts), augment_batch)
+
+
+def self_training(
+    loading: Loading,
+    source: Path,
+    labelled_target: Path | None,
+    pseudo_labelled: Path,
+    threshold: float,
+    mixed_augmentation: str,
+    pseudo_augmentation: str,
+) -> tf.data.Dataset:
+    """Batches for a student: {"labelled": {"image", "label", "clean", "transform"}, "pseudo": {"image", "label"}}.
+
+    "labelled" is the Domain CutMix of labelled target and source (the source alone without labelled target), with
+    the image before AutoAugment and the map between the two, which the consistency term needs. "pseudo" carries the
+    pseudo-labels at or above the threshold.
+    """
+    parts = {
+        "source": loading.batches(source, ("image", "label"), stream=0),
+        "pseudo": loading.batches(pseudo_labelled, ("image", "label", "confidence"), stream=1),
+    }
+    if labelled_target is not None:
+        parts["labelled"] = loading.batches(labelled_target, ("image", "label"), stream=2)
+
+    def augment_batch(batch, seed):
+        clean = mix(batch["source"], batch["labelled"], seed) if labelled_target is not None else batch["source"]
+        clean = augment_pair(clean, "none" if mixed_augmentation == "none" else "flip", _subseed(seed, 0))
+        mixed = _auto_augment_if(mixed_augmentation == "auto", clean, _subseed(seed, 1))
+        pseudo = batch["pseudo"]
+        confident = {
+            "image": pseudo["image"],
+            "label": pseudo_labels.mask(pseudo["label"], pseudo["confidence"], threshold),
+        }
+        return {
+            "labelled": {
+                "image": mixed.images,
+                "label": mixed.labels,
+                "clean": clean["image"],
+                "transform": mixed.transforms,
+            },
+            "pseudo": augment_pair(confident, pseudo_augmentation, _subseed(seed, 2)),
+        }
+
+    return loading.augmented(tf.data.Dataset.zip(parts), augment_batch)
+
+
+def evaluation(directory: Path, batch_size: int, fields: Sequence[str]) -> tuple[tf.data.Dataset, dict]:
+    """Batches of a set in its order, images uint8, the last one smaller; and the set's manifest."""
+    examples, manifest = records.read(directory, purpose="evaluation", fields=fields)
+    return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE), manifest
+
+
+def mix(source: dict, labelled_target: dict, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Domain CutMix of two batches {"image", "label"}."""
+    images, labels, _ = domain_cutmix(
+        source["image"],
+        source["label"],
+        labelled_target["image"],
+        labelled_target["label"],
+        _subseed(seed, 7),
+    )
+    return {"image": images, "label": labels}
+
+
+def augment_pair(batch: dict, augmentation: str, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """"none", "flip" or "auto" (flip, then AutoAugment) applied to {"image", "label"}; images become float32."""
+    images, labels = batch["image"], batch["label"]
+    if augmentation != "none":
+        images, labels, _ = augment.random_flip(images, labels, _subseed(seed, 0))
+    augmented = _auto_augment_if(augmentation == "auto", {"image": images, "label": labels}, _subseed(seed, 1))
+    return {"image": augmented.images, "label": augmented.labels}
+
+
+def _auto_augment_if(wanted: bool, batch: dict, seed: tf.Tensor) -> augment.Augmented:
+    """AutoAugment, or the batch as it is."""
+    if wanted:
+        return augment.auto_augment(batch["image"], batch["label"], seed)
+    untouched = geometry.identity(batch["image"].shape[0])
+    return augment.Augmented(tf.cast(batch["image"], tf.float32), batch["label"], untouched)
+
+
+def _subseed(seed: tf.Tensor, purpose: int) -> tf.Tensor:
+    """An independent seed for each purpose within a step."""
+    return tf.random.experimental.stateless_fold_in(seed, purpose)

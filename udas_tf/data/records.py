@@ -1,0 +1,308 @@
+"""The one record schema: raw data, translated images and pseudo-labels are the same TFRecords.
+
+A record is a tf.train.Example with
+    image        bytes   PNG, uint8 RGB [H, W, 3]
+    label        bytes   PNG, uint8 train ids [H, W], 255 = ignored; empty where there is no label
+    confidence   bytes   PNG, uint8 [H, W], round(255 * probability of the label); empty except in pseudo-labels
+    height, width  int64   pixels
+    id           bytes   name of the image within its data set
+    provenance   bytes   JSON: where image and label come from
+
+A set of records is a directory of shards and a manifest written last. Its role says who may read it:
+"training" sets are what stages learn from; "validation" and "hidden" sets (the target labels beyond the budget)
+open only for evaluation. `read` enforces it: the label guard.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from udas_tf import progress, run_dir
+from udas_tf.errors import UserError
+
+SCHEMA = "udas-records-1"
+ROLES = ("training", "validation", "hidden")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One record in memory.
+
+    Attributes:
+      id: name of the image within its data set.
+      image: uint8 RGB [H, W, 3].
+      label: uint8 train ids [H, W], 255 = ignored; None without a label.
+      confidence: uint8 [H, W], round(255 * probability of the label); None except in pseudo-labels.
+      provenance: JSON-serialisable description of where image and label come from.
+    """
+
+    id: str
+    image: np.ndarray
+    label: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    provenance: dict = dataclasses.field(default_factory=dict)
+
+
+def encode(sample: Sample) -> bytes:
+    """Serialises a sample; ValueError when shapes or dtypes are not those of the schema."""
+    height, width = sample.image.shape[:2]
+    _check_array("image", sample.image, (height, width, 3))
+    for name in ("label", "confidence"):
+        if getattr(sample, name) is not None:
+            _check_array(name, getattr(sample, name), (height, width))
+    features = {
+        "image": _bytes(_png(sample.image)),
+        "label": _bytes(b"" if sample.label is None else _png(sample.label)),
+        "confidence": _bytes(b"" if sample.confidence is None else _png(sample.confidence)),
+        "height": tf.train.Feature(int64_list=tf.train.Int64List(value=[height])),
+        "width": tf.train.Feature(int64_list=tf.train.Int64List(value=[width])),
+        "id": _bytes(sample.id.encode()),
+        "provenance": _bytes(json.dumps(sample.provenance).encode()),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+
+
+def decode(serialized: tf.Tensor, size: tuple[int, int], fields: Sequence[str]) -> dict[str, tf.Tensor]:
+    """Parses one record in-graph.
+
+    Args:
+      serialized: string scalar.
+      size: (height, width) of the record, static.
+      fields: which of "image", "label", "confidence", "id" to decode.
+
+    Returns:
+      {"image": uint8 [H, W, 3], "label": uint8 [H, W], "confidence": uint8 [H, W], "id": string}, those asked for.
+    """
+    parsed = tf.io.parse_single_example(
+        serialized, {field: tf.io.FixedLenFeature([], tf.string) for field in fields}
+    )
+    decoded = {}
+    for field in fields:
+        if field == "id":
+            decoded[field] = parsed[field]
+        elif field == "image":
+            decoded[field] = tf.ensure_shape(tf.io.decode_png(parsed[field], channels=3), (*size, 3))
+        else:
+            decoded[field] = tf.ensure_shape(tf.io.decode_png(parsed[field], channels=1), (*size, 1))[..., 0]
+    return decoded
+
+
+def write(
+    directory: Path,
+    role: str,
+    count: int,
+    samples_of: Callable[[range], Iterable[Sample]],
+    *,
+    shard_images: int,
+    provenance: dict,
+    label: str,
+) -> dict:
+    """Writes a set of records, shard by shard, resuming after a kill at the last whole shard.
+
+    Args:
+      directory: where the set goes; finished when its manifest is there.
+      role: one of ROLES.
+      count: number of samples.
+      samples_of: a range of indices within 0..count-1 -> its samples, in order; see `in_parallel`.
+      shard_images: samples a shard.
+      provenance: what made the set, kept in the manifest. A half-written set of another provenance is refused.
+      label: of the progress bar.
+
+    Returns:
+      The manifest.
+    """
+    if role not in ROLES:
+        raise ValueError(f"role {role!r} is not one of {ROLES}")
+    directory.mkdir(parents=True, exist_ok=True)
+    _claim(directory, {"role": role, "count": count, "shard_images": shard_images, **provenance})
+    starts = range(0, count, shard_images)
+    shards = []
+    with progress.bar(count, label, "image") as bar:
+        for number, start in enumerate(starts):
+            indices = range(start, min(start + shard_images, count))
+            path = directory / f"{number:05d}-of-{len(starts):05d}.tfrecord"
+            summary = path.with_suffix(".json")
+            if not summary.is_file():
+                run_dir.write_json(summary, _write_shard(path, samples_of(indices), len(indices), bar))
+            else:
+                bar.update(len(indices))
+            shards.append(run_dir.read_json(summary))
+    manifest = _manifest(role, shards, provenance)
+    run_dir.finish(directory, manifest)
+    return manifest
+
+
+def in_parallel(make_sample: Callable[[int], Sample]) -> Callable[[range], Iterator[Sample]]:
+    """The `samples_of` that makes samples one by one, on all cores and in no particular order."""
+
+    def samples_of(indices: range) -> Iterator[Sample]:
+        # Pillow and OpenCV release the interpreter's lock while they work, so threads use all cores.
+        with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
+            yield from workers.map(make_sample, indices)
+
+    return samples_of
+
+
+def read(
+    directory: Path, *, purpose: str, fields: Sequence[str], cache: bool = False
+) -> tuple[tf.data.Dataset, dict]:
+    """Opens a finished set of records in the order in which it was written.
+
+    Args:
+      directory: a set written by `write`.
+      purpose: "training" or "evaluation". Training opens sets of role "training" only.
+      fields: which of "image", "label", "confidence", "id" to decode; every record must have them.
+      cache: keep the decoded records in memory.
+
+    Returns:
+      A dataset of decoded records (see `decode`), and the manifest.
+
+    Raises:
+      UserError: not a set of records, a guarded set opened for training, a missing or truncated shard, labels or
+        confidences asked for that the set does not have.
+    """
+    if purpose not in ("training", "evaluation"):
+        raise ValueError(f"purpose is {purpose!r}; expected 'training' or 'evaluation'")
+    manifest = read_manifest(directory)
+    if purpose == "training" and manifest["role"] != "training":
+        raise UserError(
+            f"{directory} holds {manifest['role']} records, which training may not open; "
+            "declare a larger data.target.labelled to train on more target labels"
+        )
+    for field in ("label", "confidence"):
+        if field in fields and manifest["with_" + field] != manifest["count"]:
+            raise UserError(
+                f"{directory} has a {field} for {manifest['with_' + field]} of its {manifest['count']} records; "
+                "all were expected"
+            )
+    files = [directory / shard["file"] for shard in manifest["shards"]]
+    for file, shard in zip(files, manifest["shards"], strict=True):
+        size = file.stat().st_size if file.is_file() else None
+        if size != shard["bytes"]:
+            raise UserError(
+                f"{file} has {'no file' if size is None else f'{size} bytes'} where its manifest says "
+                f"{shard['bytes']} bytes; remove {directory} and make it again"
+            )
+    size = tuple(manifest["size"])
+    records = tf.data.TFRecordDataset([str(file) for file in files])
+    records = records.map(lambda record: decode(record, size, fields), num_parallel_calls=tf.data.AUTOTUNE)
+    records = records.apply(tf.data.experimental.assert_cardinality(manifest["count"]))
+    return (records.cache() if cache else records), manifest
+
+
+def read_manifest(directory: Path) -> dict:
+    """Manifest of a finished set of records; UserError when there is none or it is another's."""
+    if not run_dir.is_finished(directory):
+        raise UserError(f"no finished set of records in {directory}: it has no {run_dir.MANIFEST}")
+    manifest = run_dir.read_json(directory / run_dir.MANIFEST)
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise UserError(f"{directory} has schema {schema!r}, expected {SCHEMA!r}; make it again")
+    return manifest
+
+
+def verify(directory: Path) -> None:
+    """Compares every shard with its checksum; UserError naming the first that differs."""
+    for shard in read_manifest(directory)["shards"]:
+        file = directory / shard["file"]
+        found = _sha256(file) if file.is_file() else "no file"
+        if found != shard["sha256"]:
+            raise UserError(
+                f"{file} is damaged or foreign: its SHA-256 is {found}, its manifest says {shard['sha256']}; "
+                f"remove {directory} and make it again"
+            )
+
+
+def _manifest(role: str, shards: list[dict], provenance: dict) -> dict:
+    sizes = {tuple(shard["size"]) for shard in shards}
+    if len(sizes) != 1:
+        raise ValueError(f"one set of records has one size, got {sorted(sizes)}")
+    return {
+        "schema": SCHEMA,
+        "role": role,
+        "count": sum(shard["count"] for shard in shards),
+        "with_label": sum(shard["with_label"] for shard in shards),
+        "with_confidence": sum(shard["with_confidence"] for shard in shards),
+        "size": shards[0]["size"],
+        "class_pixels": np.sum([shard["class_pixels"] for shard in shards], axis=0).tolist(),
+        "labelled_ids": [id_ for shard in shards for id_ in shard["labelled_ids"]],
+        "provenance": provenance,
+        "shards": [{key: shard[key] for key in ("file", "count", "bytes", "sha256")} for shard in shards],
+    }
+
+
+def _claim(directory: Path, identity: dict) -> None:
+    """Marks what an unfinished directory is going to hold; refuses to continue what another set began."""
+    mark = directory / "writing.json"
+    if mark.is_file() and run_dir.read_json(mark) != json.loads(json.dumps(identity)):
+        raise UserError(f"{directory} holds an unfinished set made with other settings; remove it and run again")
+    run_dir.write_json(mark, identity)
+
+
+def _write_shard(path: Path, samples: Iterable[Sample], expected: int, bar) -> dict:
+    """Writes one shard under a temporary name, renames it, and returns its part of the manifest."""
+    temporary = path.with_name(path.name + ".tmp")
+    class_pixels = np.zeros(256, np.int64)
+    count = with_confidence = 0
+    size, labelled_ids = None, []
+    with tf.io.TFRecordWriter(str(temporary)) as writer:
+        for sample in samples:
+            writer.write(encode(sample))
+            if size not in (None, sample.image.shape[:2]):
+                raise ValueError(f"{sample.id} has size {sample.image.shape[:2]}, others of its set {size}")
+            size = sample.image.shape[:2]
+            count += 1
+            if sample.label is not None:
+                class_pixels += np.bincount(sample.label.ravel(), minlength=256)
+                labelled_ids.append(sample.id)
+            with_confidence += sample.confidence is not None
+            bar.update()
+    if count != expected:
+        raise ValueError(f"{path} was to hold {expected} records and got {count}")
+    temporary.replace(path)
+    return {
+        "file": path.name,
+        "count": count,
+        "with_label": len(labelled_ids),
+        "with_confidence": with_confidence,
+        "size": list(size),
+        "class_pixels": class_pixels.tolist(),
+        "labelled_ids": labelled_ids,
+        "bytes": path.stat().st_size,
+        "sha256": _sha256(path),
+    }
+
+
+
+
+def _png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.dtype != np.uint8 or array.shape != shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, expected uint8 {shape}")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
