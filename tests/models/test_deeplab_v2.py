@@ -1,0 +1,151 @@
+"""DeepLab v2: shapes, parameter counts, the two heads, and the upsampling against numpy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from udas_tf.errors import UserError
+from udas_tf.models import deeplab_v2
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="module")
+def compact():
+    return deeplab_v2.build("compact", num_classes=5, width=8, blocks=(1, 1, 1, 1))
+
+
+def head_parameters(channels, classes, rates):
+    return rates * (9 * channels * classes + classes)
+
+
+def test_resnet101():
+    model = deeplab_v2.build("resnet101", num_classes=19)
+    # torchvision's ResNet-101 without its classifier, mean and variance of 52,672 channels, two heads.
+    backbone = 44_549_160 - 2_049_000
+    heads = head_parameters(1024, 19, 4) + head_parameters(2048, 19, 4)
+    assert model.count_params() == backbone + 2 * 52_672 + heads
+    assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == backbone - 2 * 52_672 + heads
+    logits = model(np.zeros((1, 65, 97, 3), np.uint8))
+    assert {level: tuple(v.shape) for level, v in logits.items()} == dict.fromkeys(
+        ("primary", "auxiliary"), (1, 9, 13, 19)
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "logits"), [((321, 513), (41, 65)), ((96, 192), (13, 25)), ((97, 190), (13, 24))]
+)
+def test_sizes(compact, size, logits):
+    out = compact(np.zeros((1, *size, 3), np.uint8))
+    assert set(out) == {"primary", "auxiliary"}
+    assert all(tuple(v.shape) == (1, *logits, 5) for v in out.values())
+
+
+def test_uint8_and_float_images_agree(compact, rng):
+    images = rng.integers(0, 256, (2, 33, 40, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(compact(images)["primary"], compact(images.astype("float32"))["primary"])
+
+
+def test_classifier_sums_its_branches(compact, rng):
+    """The dictionary's logits are the sum of four convolutions of the features, each with its own rate and
+    bias."""
+    images = rng.uniform(0, 255, (1, 40, 56, 3)).astype("float32")
+    parts = keras.Model(
+        compact.input, [compact.get_layer(f"primary_classifier_{i}").output for i in range(4)]
+    )(images)
+    np.testing.assert_allclose(compact(images)["primary"], sum(np.asarray(p) for p in parts), atol=1e-5)
+    rates = [compact.get_layer(f"primary_classifier_{i}").dilation_rate[0] for i in range(4)]
+    assert rates == [6, 12, 18, 24]
+
+
+def test_published_heads_have_two_rates():
+    model = deeplab_v2.build("compact", 5, deeplab_v2.PUBLISHED_ASPP_RATES, width=8, blocks=(1, 1, 1, 1))
+    heads = [layer for layer in model.layers if "_classifier_" in layer.name]
+    assert sorted((layer.name, layer.dilation_rate[0]) for layer in heads) == [
+        ("auxiliary_classifier_0", 6),
+        ("auxiliary_classifier_1", 12),
+        ("primary_classifier_0", 6),
+        ("primary_classifier_1", 12),
+    ]
+    assert sum(int(np.prod(v.shape)) for layer in heads for v in layer.variables) == 2 * head_parameters(
+        32, 5, 2
+    )
+
+
+def test_variables_by_learning_rate(compact):
+    classifiers, backbone = deeplab_v2.classifier_variables(compact), deeplab_v2.backbone_variables(compact)
+    assert len(classifiers) == 2 * 4 * 2
+    assert {v.path for v in classifiers}.isdisjoint(v.path for v in backbone)
+    assert len(classifiers) + len(backbone) == len(compact.trainable_variables)
+
+
+def test_auxiliary_classifier_does_not_reach_the_last_block(compact):
+    images = tf.random.stateless_uniform((1, 32, 32, 3), (1, 2), 0, 255)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(compact(images, training=True)["auxiliary"])
+    gradients = tape.gradient(loss, [v.value for v in compact.trainable_variables])
+    untouched = {v.path for v, g in zip(compact.trainable_variables, gradients, strict=True) if g is None}
+    assert all(path.startswith(("layer4_", "primary_")) for path in untouched)
+    assert any(path.startswith("layer4_") for path in untouched)
+
+
+def test_logits_are_float32_under_a_mixed_policy(rng):
+    policy = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = deeplab_v2.build("compact", 5, width=8, blocks=(1, 1, 1, 1))
+    finally:
+        keras.mixed_precision.set_dtype_policy(policy)
+    out = model(rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8))
+    assert all(v.dtype == tf.float32 for v in out.values())
+    assert model.get_layer("layer1_0_conv1").compute_dtype == "bfloat16"
+
+
+def test_saved_and_loaded_again(compact, tmp_path, rng):
+    images = rng.integers(0, 256, (1, 33, 40, 3), dtype=np.uint8)
+    compact.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images)["primary"], compact(images)["primary"])
+
+
+@pytest.mark.parametrize("wrong", [{"backbone": "resnet18"}, {"backbone": "compact", "aspp_rates": (6,)}])
+def test_user_errors(wrong):
+    with pytest.raises(UserError, match="expected"):
+        deeplab_v2.build(**wrong)
+
+
+def bilinear(x, height, width):
+    """Corner-aligned bilinear interpolation, one output pixel after the other."""
+    _, h, w, _ = x.shape
+    out = np.zeros((x.shape[0], height, width, x.shape[3]))
+    for i in range(height):
+        for j in range(width):
+            y, z = i * (h - 1) / max(height - 1, 1), j * (w - 1) / max(width - 1, 1)
+            top, left = min(int(y), max(h - 2, 0)), min(int(z), max(w - 2, 0))
+            bottom, right = min(top + 1, h - 1), min(left + 1, w - 1)
+            a, b = y - top, z - left
+            upper = (1 - b) * x[:, top, left] + b * x[:, top, right]
+            lower = (1 - b) * x[:, bottom, left] + b * x[:, bottom, right]
+            out[:, i, j] = (1 - a) * upper + a * lower
+    return out
+
+
+@pytest.mark.parametrize(
+    ("small", "size"), [((4, 6), (25, 41)), ((13, 5), (96, 33)), ((1, 3), (4, 9)), ((3, 3), (1, 2))]
+)
+def test_upsample(rng, small, size):
+    x = rng.normal(size=(2, *small, 3)).astype("float32")
+    got = deeplab_v2.upsample(tf.constant(x), size)
+    assert got.shape == (2, *size, 3)
+    np.testing.assert_allclose(got, bilinear(x, *size), atol=1e-5)
+
+
+def test_upsample_of_unknown_sizes(rng):
+    x = rng.normal(size=(1, 3, 4, 2)).astype("float32")
+    spec = tf.TensorSpec((None, None, None, 2))
+    traced = tf.function(deeplab_v2.upsample, input_signature=[spec, tf.TensorSpec((2,), tf.int32)])
+    np.testing.assert_allclose(traced(x, tf.constant([7, 10])), bilinear(x, 7, 10), atol=1e-5)

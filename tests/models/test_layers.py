@@ -1,0 +1,136 @@
+"""Layers against numpy written out by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from udas_tf.errors import UserError
+from udas_tf.models import layers
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def convolve(x, kernel, strides, pixels, dilation=1):
+    """Loop over taps and output positions of an NHWC convolution with `pixels` of zeros on all sides."""
+    padded = np.pad(x, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
+    size = kernel.shape[0]
+    height, width = ((n - dilation * (size - 1) - 1) // strides + 1 for n in padded.shape[1:3])
+    out = np.zeros((x.shape[0], height, width, kernel.shape[3]))
+    for i in range(height):
+        for j in range(width):
+            top, left = i * strides, j * strides
+            patch = padded[
+                :, top : top + dilation * size : dilation, left : left + dilation * size : dilation
+            ]
+            out[:, i, j] = np.tensordot(patch, kernel, axes=3)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "strides", "dilation"),
+    [((9, 7), 3, 1, 2), ((9, 7), 3, 2, 1), ((8, 10), 3, 2, 1), ((8, 11), 4, 2, 1), ((8, 11), 4, 1, 1),
+     ((15, 12), 7, 2, 1), ((9, 8), 1, 2, 1), ((5, 6), 3, 1, 6)],
+)  # fmt: skip
+def test_symmetric_convolution(rng, size, kernel, strides, dilation):
+    layer = layers.SymmetricConv2D(
+        4, kernel, strides=strides, dilation_rate=dilation, bias_initializer="ones"
+    )
+    x = rng.normal(size=(2, *size, 3)).astype("float32")
+    got = layer(x)
+    expected = convolve(x, np.asarray(layer.kernel), strides, dilation * (kernel - 1) // 2, dilation) + 1
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert layer.compute_output_shape(x.shape) == got.shape
+
+
+def test_dilation_where_tensorflow_has_no_gradient_for_it(rng, monkeypatch):
+    layer = layers.SymmetricConv2D(4, 3, dilation_rate=3)
+    x = rng.normal(size=(1, 8, 7, 2)).astype("float32")
+    direct = layer(x)
+    monkeypatch.setattr(layers, "_differentiates_dilation", lambda: False)
+    np.testing.assert_allclose(layer(x), direct, atol=1e-5)
+
+
+@pytest.fixture
+def frozen(rng):
+    layer = layers.FrozenBatchNormConv2D(6, 3, strides=2)
+    layer.build((None, None, None, 4))
+    layer.kernel.assign(rng.normal(size=(3, 3, 4, 6)))
+    for weight in (layer.gamma, layer.beta, layer.moving_mean):
+        weight.assign(rng.normal(size=6))
+    layer.moving_variance.assign(rng.uniform(0.1, 2, size=6))
+    return layer
+
+
+def test_frozen_batch_norm_is_convolution_then_batch_norm(frozen, rng):
+    x = rng.normal(size=(2, 9, 12, 4)).astype("float32")
+    gamma, beta, mean, variance = (
+        np.asarray(w, np.float64)
+        for w in (frozen.gamma, frozen.beta, frozen.moving_mean, frozen.moving_variance)
+    )
+    normed = (convolve(x, np.asarray(frozen.kernel), 2, 1) - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+    np.testing.assert_allclose(frozen(x, training=True), np.maximum(normed, 0), atol=1e-4)
+
+
+def test_only_the_kernel_of_frozen_batch_norm_moves(frozen, rng):
+    images = keras.Input((None, None, 4))
+    model = keras.Model(images, frozen(images))
+    before = [np.asarray(w) for w in frozen.weights]
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x = rng.normal(size=(2, 9, 12, 4)) + 5
+    model.train_on_batch(x, np.zeros((2, 5, 6, 6)))
+    moved = {w.name for w, old in zip(frozen.weights, before, strict=True) if not np.array_equal(w, old)}
+    assert moved == {"kernel"}
+    frozen.trainable = True
+    assert [w.name for w in frozen.trainable_weights] == ["kernel"]
+
+
+@pytest.mark.parametrize("groups", [1, 4, -1])
+def test_group_norm(rng, groups):
+    x = rng.normal(3, 2, size=(3, 5, 7, 8)).astype("float32")
+    layer = layers.GroupNorm(groups)
+    layer.build(x.shape)
+    gamma, beta = rng.normal(size=(2, 8))
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    grouped = x.astype(np.float64).reshape(3, 35, 8 if groups == -1 else groups, -1)
+    mean, variance = (f(grouped, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
+    expected = ((grouped - mean) / np.sqrt(variance + 1e-5)).reshape(x.shape) * gamma + beta
+    np.testing.assert_allclose(layer(x), expected, atol=1e-4)
+
+
+def test_instance_norm_of_a_constant_image_is_zero():
+    layer = layers.GroupNorm(groups=-1, affine=False)
+    np.testing.assert_allclose(layer(tf.fill((1, 64, 64, 2), 3.1)), np.zeros((1, 64, 64, 2)), atol=1e-2)
+    assert layer.count_params() == 0
+
+
+def test_groups_must_divide_channels():
+    with pytest.raises(UserError, match="12 channels and 8 groups"):
+        layers.GroupNorm(8).build((None, None, None, 12))
+
+
+def test_ceil_max_pool_by_hand():
+    # Rows 0..3 of a 4x5 image counting up; all negative, so that a padding of zeros would show.
+    x = -20.0 + np.arange(20.0).reshape(1, 4, 5, 1)
+    expected = [[-14, -12, -11], [-4, -2, -1], [-4, -2, -1]]
+    np.testing.assert_array_equal(layers.CeilMaxPool2D()(x)[0, :, :, 0], expected)
+
+
+@pytest.mark.parametrize(("size", "pooled"), [(1, 1), (2, 2), (3, 2), (160, 81), (161, 81)])
+def test_ceil_max_pool_sizes(size, pooled):
+    assert layers.CeilMaxPool2D()(np.zeros((1, size, size, 1))).shape == (1, pooled, pooled, 1)
+
+
+def test_reflection_padding_does_not_repeat_the_border():
+    x = np.arange(3.0).reshape(1, 3, 1, 1) + np.arange(3.0).reshape(1, 1, 3, 1) * 10
+    got = layers.ReflectionPadding2D(2)(x)[0, :, 2, 0]
+    np.testing.assert_array_equal(got, [2, 1, 0, 1, 2, 1, 0])
+
+
+def test_caffe_normalization():
+    got = layers.CaffeNormalization()(np.array([[[[255.0, 128.0, 0.0]]]]))
+    np.testing.assert_allclose(got, [[[[-104.00699, 11.33123, 132.32109]]]], rtol=1e-5)

@@ -1,0 +1,89 @@
+"""CycleGAN's ResNet generator [Zhu et al. 2017, Johnson et al. 2016]."""
+
+import keras
+import tensorflow as tf
+from keras import initializers, layers
+
+from udas_tf.models.layers import GroupNorm, ReflectionPadding2D, SymmetricConv2D
+
+
+def resnet_generator(width=64, blocks=9) -> keras.Model:
+    """Translates images of one domain into the other: c7s1-w, d2w, d4w, R4w x blocks, u2w, uw, c7s1-3, tanh.
+
+    Reflection padding in the 7x7 convolutions and residual blocks, instance norm without affine parameters
+    after every convolution but the last, initial kernels of deviation 0.02 and biases of zero, as in the
+    CycleGAN code.
+
+    Args:
+        width: w; 64 in the paper.
+        blocks: residual blocks; the paper takes 9 from 256x256 on and 6 below.
+
+    Input: RGB [batch, height, width, 3] in 0..255, uint8 or float, of any size from 8x8 on; scaled to [-1, 1]
+    inside. Output: float32 of the same shape, in 0..255. Sizes that 4 does not divide are rounded up on the
+    way and cropped at the end, which leaves the pixels where they were.
+
+    Convolutions are named in the order of the original's: `conv0`, `down0`, `down1`, `block{i}_0`,
+    `block{i}_1`, `up0`, `up1`, `conv1`.
+    """
+    images = keras.Input((None, None, 3), name="images", dtype="float32")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="normalize")(images)
+    x = _norm_relu(_reflected_conv(x, width, 7, "conv0"), "conv0")
+    for index in range(2):
+        down = SymmetricConv2D(
+            2 * width * 2**index, 3, strides=2, kernel_initializer=_normal(), name=f"down{index}"
+        )
+        x = _norm_relu(down(x), f"down{index}")
+    for index in range(blocks):
+        x = _residual_block(x, 4 * width, f"block{index}")
+    for index in range(2):
+        x = _norm_relu(_doubling_conv(x, 2 * width // 2**index, f"up{index}"), f"up{index}")
+    x = _reflected_conv(x, 3, 7, "conv1")
+    x = layers.Activation("tanh", dtype="float32", name="tanh")(x)
+    x = layers.Rescaling(127.5, offset=127.5, dtype="float32", name="denormalize")(x)
+    return keras.Model(images, CropLike(dtype="float32", name="crop")([x, images]), name="resnet_generator")
+
+
+def _residual_block(x, filters, name):
+    y = _norm_relu(_reflected_conv(x, filters, 3, f"{name}_0"), f"{name}_0")
+    y = _instance_norm(f"{name}_1")(_reflected_conv(y, filters, 3, f"{name}_1"))
+    return layers.Add(name=f"{name}_add")([x, y])
+
+
+def _reflected_conv(x, filters, kernel_size, name):
+    x = ReflectionPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
+    return layers.Conv2D(filters, kernel_size, kernel_initializer=_normal(), name=name)(x)
+
+
+def _doubling_conv(x, filters, name):
+    """PyTorch's ConvTranspose2d(3, stride=2, padding=1, output_padding=1): without padding the output has 2n
+    + 1 rows and columns, of which the first of each goes."""
+    x = layers.Conv2DTranspose(filters, 3, strides=2, kernel_initializer=_normal(), name=name)(x)
+    return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
+
+
+def _norm_relu(x, name):
+    return layers.ReLU(name=f"{name}_relu")(_instance_norm(name)(x))
+
+
+def _instance_norm(name):
+    return GroupNorm(groups=-1, affine=False, name=f"{name}_norm")
+
+
+def _normal():
+    return initializers.RandomNormal(stddev=0.02)
+
+
+@keras.saving.register_keras_serializable(package="udas_tf")
+class CropLike(layers.Layer):
+    """Cuts the first of two inputs, at the bottom and right, to the height and width of the second."""
+
+    def call(self, inputs):
+        features, reference = inputs
+        height, width = (
+            static or tf.shape(reference)[axis + 1] for axis, static in enumerate(reference.shape[1:3])
+        )
+        return features[:, :height, :width]
+
+    def compute_output_shape(self, input_shape):
+        features, reference = input_shape
+        return (*reference[:3], features[3])

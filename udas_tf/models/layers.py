@@ -1,0 +1,271 @@
+"""Small layers the networks share: symmetric convolutions, frozen batch norm, group norm, image scalings.
+
+The networks of this package are ports, and the originals pad symmetrically whatever the stride. TensorFlow's
+"same" pads strided layers by one more pixel at the bottom and right, which shifts every feature map.
+"""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from udas_tf.errors import UserError
+
+_serializable = keras.saving.register_keras_serializable(package="udas_tf")
+
+# Per-channel mean of the ImageNet models in caffe's conventions: blue, green, red, in 0..255.
+CAFFE_MEAN_BGR = (104.00698793, 116.66876762, 122.67891434)
+
+
+def _pad(pixels: int) -> list[list[int]]:
+    """`pixels` before and after height and width of NHWC, as tf.pad and tf.nn's operations take it."""
+    return [[0, 0], [pixels, pixels], [pixels, pixels], [0, 0]]
+
+
+def _grow(shape, pixels: int):
+    """The static shape of NHWC features of `shape` after `_pad(pixels)`."""
+    batch, height, width, channels = shape
+    return (batch, *(size if size is None else size + 2 * pixels for size in (height, width)), channels)
+
+
+# --- convolutions -------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _differentiates_dilation() -> bool:
+    """Whether this TensorFlow computes gradients of dilated convolutions on the CPU: those with oneDNN do."""
+    with tf.init_scope(), tf.device("CPU:0"):
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=(1, 5, 5, 2),
+                filter=tf.ones((3, 3, 2, 2)),
+                out_backprop=tf.ones((1, 5, 5, 2)),
+                strides=[1, 1, 1, 1],
+                padding="SAME",
+                dilations=[1, 2, 2, 1],
+            )
+        except tf.errors.InvalidArgumentError:
+            return False
+        return True
+
+
+def _symmetric_convolution(inputs, kernel, strides, dilation):
+    """Convolution with dilation * (kernel_size - 1) // 2 zeros on all four sides.
+
+    tf.nn.conv2d's explicit padding is not used: oneDNN has no gradients for it, and those of plain TensorFlow
+    take up to twice as long in float32, ten times in bfloat16.
+    """
+    size = kernel.shape[0]
+    if strides > 1 or size % 2 == 0:
+        padded = tf.pad(inputs, _pad((size - 1) // 2)) if size > 1 else inputs
+        return tf.nn.conv2d(padded, kernel, strides, "VALID")
+    if dilation == 1 or _differentiates_dilation():
+        return tf.nn.conv2d(inputs, kernel, strides, "SAME", dilations=dilation)
+    # Rearranges space into batches, which takes two to seven times as long on small maps.
+    return tf.nn.convolution(inputs, kernel, strides, "SAME", dilations=dilation)
+
+
+def _symmetric_output_shape(input_shape, filters, kernel_size, strides, dilation):
+    reach = dilation * (kernel_size - 1)
+    batch, height, width, _ = input_shape
+    height, width = (
+        size if size is None else (size + 2 * (reach // 2) - reach - 1) // strides + 1
+        for size in (height, width)
+    )
+    return (batch, height, width, filters)
+
+
+@_serializable
+class SymmetricConv2D(keras.layers.Conv2D):
+    """Square convolution padded by dilation * (kernel_size - 1) // 2 zeros on all four sides.
+
+    Output size with padding p: floor((n + 2 p - dilation (kernel_size - 1) - 1) / strides) + 1. Dilation
+    takes odd kernels and no stride.
+    """
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        # The padding the base class is told of is not used.
+        super().__init__(filters, kernel_size, **(kwargs | {"padding": "same"}))
+
+    def convolution_op(self, inputs, kernel):
+        return _symmetric_convolution(inputs, kernel, self.strides[0], self.dilation_rate[0])
+
+    def compute_output_shape(self, input_shape):
+        return _symmetric_output_shape(
+            input_shape, self.filters, self.kernel_size[0], self.strides[0], self.dilation_rate[0]
+        )
+
+
+@_serializable
+class FrozenBatchNormConv2D(keras.layers.Layer):
+    """Convolution without bias, then a batch norm of which nothing ever moves, then ReLU.
+
+    The batch norm is folded into the convolution at every call, in float32 whatever the dtype policy,
+
+        scale = gamma / sqrt(moving_variance + epsilon)
+        y     = conv(x, kernel * scale) + (beta - moving_mean * scale)
+
+    so the activations are passed over once; the gradient reaches the kernel through the fold. Only `kernel`
+    is trainable. gamma, beta, moving_mean and moving_variance ([filters]) change by assignment alone, as when
+    weights are imported: `training=True` does nothing to them. AdaptSegNet freezes only gamma and beta and
+    lets the running statistics drift with whatever images pass, target images included; this layer does not.
+
+    Padding as SymmetricConv2D's; `relu=False` leaves the ReLU out. Kernels start from a normal distribution
+    of deviation 0.01, as AdaptSegNet's; they are meant to be imported.
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, dilation_rate=1, relu=True, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
+        self.dilation_rate, self.relu, self.epsilon = dilation_rate, relu, epsilon
+
+    def build(self, input_shape):
+        def weight(name, shape, initializer, trainable=False):
+            # autocast=False: under a mixed policy the fold still reads full precision.
+            return self.add_weight(
+                name=name, shape=shape, initializer=initializer, trainable=trainable, autocast=False
+            )
+
+        normal = keras.initializers.RandomNormal(stddev=0.01)
+        kernel_shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = weight("kernel", kernel_shape, normal, trainable=True)
+        self.gamma = weight("gamma", (self.filters,), "ones")
+        self.beta = weight("beta", (self.filters,), "zeros")
+        self.moving_mean = weight("moving_mean", (self.filters,), "zeros")
+        self.moving_variance = weight("moving_variance", (self.filters,), "ones")
+
+    def call(self, inputs):
+        scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
+        bias = self.beta - self.moving_mean * scale
+        kernel = tf.cast(self.kernel * scale, inputs.dtype)
+        outputs = _symmetric_convolution(inputs, kernel, self.strides, self.dilation_rate)
+        outputs = tf.nn.bias_add(outputs, tf.cast(bias, inputs.dtype))
+        return tf.nn.relu(outputs) if self.relu else outputs
+
+    def compute_output_shape(self, input_shape):
+        return _symmetric_output_shape(
+            input_shape, self.filters, self.kernel_size, self.strides, self.dilation_rate
+        )
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "dilation_rate": self.dilation_rate,
+            "relu": self.relu,
+            "epsilon": self.epsilon,
+        }
+
+
+# --- normalisation ------------------------------------------------------------------------------------------
+
+
+@_serializable
+class GroupNorm(keras.layers.Layer):
+    """Group normalisation of NHWC features [Wu & He 2018]; `groups=-1` is instance norm.
+
+    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, mean and (biased) variance over height, width
+    and the channels of a group, separately for each image, so a batch split over replicas gives the same
+    result as a whole one. Same as keras.layers.GroupNormalization, at about half its cost on CPUs: height and
+    width are reduced first, on the features as they lie, and only the [batch, channels] sums are regrouped.
+    Statistics are taken in float32 and in two passes, so a constant region cannot give a negative variance.
+    `affine=False` leaves gamma and beta out, as PyTorch's InstanceNorm2d does by default.
+    """
+
+    def __init__(self, groups=8, affine=True, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.groups, self.affine, self.epsilon = groups, affine, epsilon
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if self.groups != -1 and channels % self.groups:
+            raise UserError(
+                f"group norm got {channels} channels and {self.groups} groups, expected groups that divide "
+                "the channels; choose another width or number of groups."
+            )
+        self.channels = channels
+        self.gamma = self.beta = None
+        if self.affine:
+            self.gamma = self.add_weight(name="gamma", shape=(channels,), initializer="ones", autocast=False)
+            self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros", autocast=False)
+
+    def call(self, inputs):
+        x = tf.cast(inputs, tf.float32)
+        mean = self._over_groups(_spatial_mean(x))
+        variance = self._over_groups(_spatial_mean(tf.math.squared_difference(x, mean)))
+        scale = tf.math.rsqrt(variance + self.epsilon)
+        if not self.affine:
+            return tf.cast((x - mean) * scale, inputs.dtype)
+        scale = scale * self.gamma
+        return tf.cast(x * scale + (self.beta - mean * scale), inputs.dtype)
+
+    def _over_groups(self, statistic):
+        """Mean over the channels of each group, repeated for its channels: [batch, 1, 1, channels]."""
+        if self.groups == -1:
+            return statistic
+        members = self.channels // self.groups
+        grouped = tf.reshape(statistic, (-1, 1, 1, self.groups, members))
+        return tf.repeat(tf.reduce_mean(grouped, axis=-1), members, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"groups": self.groups, "affine": self.affine, "epsilon": self.epsilon}
+
+
+def _spatial_mean(x):
+    """Mean over height and width. In two steps, since TensorFlow adds up one after the other: on 256x512
+    pixels the error is ten times smaller, and it takes no longer."""
+    return tf.reduce_mean(tf.reduce_mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
+
+
+# --- pooling, padding and scaling ---------------------------------------------------------------------------
+
+
+@_serializable
+class CeilMaxPool2D(keras.layers.Layer):
+    """3x3 max pooling with stride 2, one pixel of padding and the output size rounded up: floor(n / 2) + 1.
+
+    PyTorch's MaxPool2d(3, 2, padding=1, ceil_mode=True). One pixel before and two after serve every size:
+    with n odd no window reaches the second. The outputs sit at pixels 0, 2, ..., n, which is what lets logits
+    at stride 8 line up with the image when they are upsampled corner to corner.
+    """
+
+    def call(self, inputs):
+        return tf.nn.max_pool2d(inputs, ksize=3, strides=2, padding=[[0, 0], [1, 2], [1, 2], [0, 0]])
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        pooled = [size if size is None else size // 2 + 1 for size in (height, width)]
+        return (batch, *pooled, channels)
+
+
+@_serializable
+class ReflectionPadding2D(keras.layers.Layer):
+    """Pads height and width by mirroring, the border pixel not repeated: PyTorch's ReflectionPad2d."""
+
+    def __init__(self, padding, **kwargs):
+        super().__init__(**kwargs)
+        self.padding = padding
+
+    def call(self, inputs):
+        return tf.pad(inputs, _pad(self.padding), mode="REFLECT")
+
+    def compute_output_shape(self, input_shape):
+        return _grow(input_shape, self.padding)
+
+    def get_config(self):
+        return super().get_config() | {"padding": self.padding}
+
+
+@_serializable
+class CaffeNormalization(keras.layers.Layer):
+    """RGB 0..255 to blue, green, red minus CAFFE_MEAN_BGR, as AdaptSegNet's weights expect it."""
+
+    def call(self, inputs):
+        return tf.reverse(inputs, axis=[-1]) - tf.constant(CAFFE_MEAN_BGR, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
