@@ -1,0 +1,91 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from udas_tf.losses.segmentation import cross_entropy, symmetric_divergence
+
+LN3, LN4 = math.log(3), math.log(4)
+# softmax(ln 3, 0) = (3/4, 1/4); softmax(0, ln 4) = (1/5, 4/5)
+LOGITS = [[[[LN3, 0.0], [0.0, LN4], [7.0, -7.0]]]]
+
+
+def value_and_gradients(loss, *variables):
+    variables = [tf.constant(variable, tf.float32) for variable in variables]
+    with tf.GradientTape() as tape:
+        tape.watch(variables)
+        value = loss(*variables)
+    return value.numpy(), [gradient.numpy() for gradient in tape.gradient(value, variables)]
+
+
+def test_cross_entropy_by_hand():
+    # Labels 0, 0 and ignored: (-ln 3/4 - ln 1/5) / 2 = (0.287682 + 1.609438) / 2 = 0.948560.
+    # Gradient (F - one_hot) / 2: (3/4 - 1, 1/4) / 2 and (1/5 - 1, 4/5) / 2; none where ignored.
+    labels = tf.constant([[[0, 0, 255]]], tf.uint8)
+    value, (gradient,) = value_and_gradients(lambda logits: cross_entropy(labels, logits), LOGITS)
+    assert value.dtype == np.float32
+    np.testing.assert_allclose(value, 0.948560, rtol=1e-5)
+    expected = [[[[-0.125, 0.125], [-0.4, 0.4], [0.0, 0.0]]]]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [tf.uint8, tf.int32, tf.int64])
+def test_ignored_pixels_change_nothing(dtype):
+    # The third pixel counted as class 1 would cost 14: (0.287682 + 0.223144 + 14.000001) / 3 = 4.836942.
+    counted = cross_entropy(tf.constant([[[0, 1, 1]]], dtype), tf.constant(LOGITS))
+    ignored = cross_entropy(tf.constant([[[0, 1, 255]]], dtype), tf.constant(LOGITS))
+    np.testing.assert_allclose(counted, 4.836942, rtol=1e-5)
+    np.testing.assert_allclose(ignored, (0.287682 + 0.223144) / 2, rtol=1e-5)
+
+
+def test_cross_entropy_of_ignored_pixels_alone_is_zero():
+    labels = tf.fill([1, 1, 3], tf.constant(255, tf.uint8))
+    value, (gradient,) = value_and_gradients(lambda logits: cross_entropy(labels, logits), LOGITS)
+    assert value == 0.0
+    np.testing.assert_array_equal(gradient, np.zeros((1, 1, 3, 2)))
+
+
+def test_cross_entropy_of_sure_and_wrong_stays_finite():
+    value, (gradient,) = value_and_gradients(
+        lambda logits: cross_entropy(tf.constant([[[1]]], tf.uint8), logits), [[[[500.0, -500.0]]]]
+    )
+    assert value == 1000.0
+    np.testing.assert_allclose(gradient, [[[[1.0, -1.0]]]])
+
+
+def test_cross_entropy_reads_half_precision_in_float32():
+    value = cross_entropy(tf.constant([[[0]]], tf.uint8), tf.zeros([1, 1, 1, 3], tf.float16))
+    assert value.dtype == tf.float32
+    np.testing.assert_allclose(value, math.log(3), rtol=1e-6)
+
+
+def test_symmetric_divergence_by_hand():
+    # F_p = (3/4, 1/4), F_a = (1/5, 4/5):
+    #   -F_a . log F_p = 1/5 * 0.287682 + 4/5 * 1.386294 = 1.166572
+    #   -F_p . log F_a = 3/4 * 1.609438 + 1/4 * 0.223144 = 1.262865
+    # Gradient for the primary logits, c = 0:
+    #   of the first sum F_p - F_a = 0.55,
+    #   of the second -F_p (log F_a + 1.262865) = -3/4 * (-1.609438 + 1.262865) = 0.259930;
+    # for the auxiliary ones F_a - F_p = -0.55 and -F_a (log F_p + 1.166572) = -1/5 * 0.878890 = -0.175778.
+    primary, auxiliary = [[[LOGITS[0][0][0]]]], [[[LOGITS[0][0][1]]]]
+    value, gradients = value_and_gradients(symmetric_divergence, primary, auxiliary)
+    np.testing.assert_allclose(value, 1.166572 + 1.262865, rtol=1e-5)
+    np.testing.assert_allclose(gradients[0], [[[[0.809930, -0.809930]]]], rtol=1e-5)
+    np.testing.assert_allclose(gradients[1], [[[[-0.725778, 0.725778]]]], rtol=1e-5)
+
+
+def test_symmetric_divergence_is_symmetric_and_a_mean_over_pixels():
+    first, second = np.random.default_rng(0).normal(size=(2, 2, 3, 5, 4)).astype(np.float32)
+    one_way = symmetric_divergence(tf.constant(first), tf.constant(second)).numpy()
+    other_way = symmetric_divergence(tf.constant(second), tf.constant(first)).numpy()
+    np.testing.assert_allclose(one_way, other_way, rtol=1e-6)
+    f, g = (np.exp(x) / np.exp(x).sum(-1, keepdims=True) for x in (first, second))
+    np.testing.assert_allclose(one_way, -(g * np.log(f) + f * np.log(g)).sum(-1).mean(), rtol=1e-5)
+
+
+def test_symmetric_divergence_is_small_where_both_agree_and_are_sure():
+    # Cross entropies, not divergences: two equal uniform outputs still cost 2 ln 2 = 1.386294.
+    sure, unsure = tf.constant([[[[50.0, -50.0]]]]), tf.zeros([1, 1, 1, 2])
+    assert abs(symmetric_divergence(sure, sure).numpy()) < 1e-6
+    np.testing.assert_allclose(symmetric_divergence(unsure, unsure), 1.386294, rtol=1e-6)

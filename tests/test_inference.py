@@ -1,0 +1,112 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from udas_tf import inference
+from udas_tf.data import augment, geometry
+from udas_tf.models.deeplab_v2 import upsample
+
+SIZE, CLASSES = (32, 48), 4
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    """Reads classes from colours, at a quarter of the size (auxiliary) and an eighth (primary)."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((None, None, 3), dtype="float32")
+    scaled = keras.layers.Rescaling(1 / 64, offset=-2.0)(images)
+    outputs = {
+        level: keras.layers.Conv2D(
+            CLASSES, stride, stride, kernel_initializer=keras.initializers.RandomNormal(0.2)
+        )(scaled)
+        for level, stride in (("primary", 8), ("auxiliary", 4))
+    }
+    return keras.Model(images, outputs)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tf.constant(np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3)).astype(np.float32))
+
+
+def test_logits_of_both_classifiers_at_the_images_size(segmenter, images):
+    logits = inference.logits(segmenter, images)
+    small = segmenter(images)
+    assert set(logits) == {"primary", "auxiliary"}
+    for level, values in logits.items():
+        assert values.shape == (2, *SIZE, CLASSES) and values.dtype == tf.float32
+        np.testing.assert_allclose(values, upsample(small[level], SIZE), rtol=1e-6)
+
+
+def test_logits_of_any_size(segmenter, images):
+    spec = tf.TensorSpec((None, None, None, 3), tf.float32)
+    traced = tf.function(lambda x: inference.logits(segmenter, x), input_signature=[spec], autograph=False)
+    for level, values in traced(images).items():
+        np.testing.assert_allclose(values, inference.logits(segmenter, images)[level], atol=1e-5)
+    assert traced(images[:1, :16, :24])["primary"].shape == (1, 16, 24, CLASSES)
+
+
+def test_bytes_and_floats_give_the_same(segmenter, images):
+    floats = inference.probabilities(segmenter, images)
+    np.testing.assert_array_equal(inference.probabilities(segmenter, tf.cast(images, tf.uint8)), floats)
+
+
+def test_confidence_and_class_are_the_largest_of_the_primary_probabilities(segmenter, images):
+    logits = inference.logits(segmenter, images)["primary"].numpy().astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    np.testing.assert_allclose(inference.probabilities(segmenter, images), expected, rtol=1e-4)
+    confidence, label = inference.confidence_and_class(segmenter, images)
+    assert confidence.dtype == tf.float32 and label.dtype == tf.uint8
+    np.testing.assert_array_equal(label, expected.argmax(-1))
+    np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-4)
+
+
+def test_one_view_is_the_prediction_itself(segmenter, images):
+    label, confidence = inference.pseudo_label(segmenter, images, 1, tf.constant([0, 1]))
+    expected_confidence, expected_label = inference.confidence_and_class(segmenter, images)
+    np.testing.assert_array_equal(label, expected_label)
+    np.testing.assert_allclose(confidence, expected_confidence, rtol=1e-5)
+
+
+def pixel_by_pixel(segmenter, images, views, seed):
+    """Each view's probabilities warped back, then those of the most confident view that saw the pixel."""
+    augmented, transforms = augment.k_views(images, views, seed)
+    best = np.zeros((2, *SIZE, CLASSES), np.float32)
+    unseen = 0
+    for view in range(views):
+        back, seen = geometry.warp_back(inference.probabilities(segmenter, augmented[view]), transforms[view])
+        better = seen.numpy() & (back.numpy().max(-1) > best.max(-1))
+        best[better] = back.numpy()[better]
+        unseen += np.count_nonzero(~seen.numpy())
+    return best, unseen
+
+
+def test_pseudo_labels_and_distributions_are_of_the_most_confident_view(segmenter, images):
+    unseen = 0
+    for number in range(4):
+        seed = tf.constant([3, number])
+        expected, hidden = pixel_by_pixel(segmenter, images, 3, seed)
+        unseen += hidden
+        label, confidence = inference.pseudo_label(segmenter, images, 3, seed)
+        assert label.dtype == tf.uint8 and confidence.dtype == tf.float32
+        np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-4)
+        # Where two classes are as good as equal, either is right.
+        chosen = np.take_along_axis(expected, label.numpy()[..., np.newaxis].astype(int), -1)[..., 0]
+        np.testing.assert_allclose(chosen, expected.max(-1), rtol=1e-4)
+        distribution = inference.maximum_confidence_distribution(segmenter, images, 3, seed)
+        assert distribution.shape == (2, *SIZE, CLASSES)
+        np.testing.assert_allclose(distribution, expected, atol=1e-5)
+        np.testing.assert_allclose(distribution.numpy().sum(-1), 1.0, rtol=1e-5)
+        weak, _ = inference.confidence_and_class(segmenter, images)
+        assert np.all(confidence.numpy() >= weak.numpy() - 1e-5)
+    assert unseen > 0, "no view moved its pixels: the test saw nothing"
+
+
+def test_pseudo_labels_follow_from_the_seed(segmenter, images):
+    first, again, other = (
+        inference.pseudo_label(segmenter, images, 3, tf.constant(seed))[1].numpy()
+        for seed in ([1, 2], [1, 2], [1, 3])
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from udas_tf import pseudo_labels
+
+# Three views of four pixels. At each the view that wins: the third, the first (a tie with the second), the
+# second (the third, surer, did not see it), the first (nobody else saw it, and it is not sure at all).
+CONFIDENCES = tf.constant([[[[0.3, 0.8, 0.2, 0.0]]], [[[0.5, 0.8, 0.4, 0.9]]], [[[0.9, 0.1, 0.9, 0.9]]]])
+SEEN = tf.constant([[[[True] * 4]], [[[True, True, True, False]]], [[[True, True, False, False]]]])
+
+
+def test_maximum_confidence_by_hand():
+    view = pseudo_labels.maximum_confidence(CONFIDENCES, SEEN)
+    assert view.dtype == tf.int32
+    np.testing.assert_array_equal(view, [[[2, 0, 1, 0]]])
+
+
+def test_choose_takes_maps_and_distributions_of_the_view():
+    view = tf.constant([[[2, 0, 1, 0]]])
+    np.testing.assert_allclose(pseudo_labels.choose(CONFIDENCES, view), [[[0.9, 0.8, 0.4, 0.0]]])
+    distributions = tf.stack([CONFIDENCES, 1 - CONFIDENCES], -1)
+    chosen = pseudo_labels.choose(distributions, view)
+    assert chosen.shape == (1, 1, 4, 2)
+    np.testing.assert_allclose(chosen[..., 0], [[[0.9, 0.8, 0.4, 0.0]]])
+    np.testing.assert_allclose(chosen[..., 1], [[[0.1, 0.2, 0.6, 1.0]]], rtol=1e-6)
+
+
+def test_one_view_is_taken_as_it_is():
+    view = pseudo_labels.maximum_confidence(CONFIDENCES[:1], SEEN[:1])
+    np.testing.assert_array_equal(pseudo_labels.choose(CONFIDENCES[:1], view), CONFIDENCES[0])
+
+
+def test_against_a_loop_over_pixels():
+    rng = np.random.default_rng(0)
+    confidences = rng.uniform(size=(4, 2, 3, 5)).astype(np.float32)
+    seen = rng.uniform(size=confidences.shape) < 0.6
+    seen[0] = True
+    view = pseudo_labels.maximum_confidence(tf.constant(confidences), tf.constant(seen))
+    for place in np.ndindex(2, 3, 5):
+        counted = [number for number in range(4) if seen[(number, *place)]]
+        assert view[place] == max(counted, key=lambda number: confidences[(number, *place)])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "confidence", "kept"),
+    [
+        (0.6, 153, True),  # 0.6 * 255 = 153
+        (0.6, 152, False),
+        (0.6, 255, True),
+        (0.0, 0, True),
+        (1.0, 255, True),
+        (1.0, 254, False),
+        (0.9, 230, True),  # 0.9 * 255 = 229.5, which a probability of 0.9 is stored as 230
+        (0.9, 229, False),
+    ],
+)
+def test_mask_at_the_stored_precision(threshold, confidence, kept):
+    labels = tf.constant([[[7]]], tf.uint8)
+    masked = pseudo_labels.mask(labels, tf.constant([[[confidence]]], tf.uint8), threshold)
+    assert masked.dtype == tf.uint8
+    assert masked.numpy().item() == (7 if kept else 255)
+
+
+def test_a_probability_at_the_threshold_is_kept_once_stored():
+    """round(255 p) of p = threshold is at the threshold, for every threshold in hundredths."""
+    for hundredths in range(101):
+        stored = tf.cast(tf.round(255.0 * tf.constant([[[hundredths / 100]]])), tf.uint8)
+        kept = pseudo_labels.mask(tf.constant([[[3]]], tf.uint8), stored, hundredths / 100)
+        assert kept.numpy().item() == 3, hundredths
+
+
+def test_what_was_ignored_stays_ignored():
+    masked = pseudo_labels.mask(tf.constant([[[255]]], tf.uint8), tf.constant([[[255]]], tf.uint8), 0.5)
+    assert masked.numpy().item() == 255
