@@ -1,0 +1,97 @@
+"""Optimisers of the segmenter and of its discriminators, with the poly schedule."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from udas_tf.models import deeplab_v2
+
+
+class SegmenterSGD(keras.optimizers.SGD):
+    """SGD as PyTorch's: L2 decay enters the gradient, momentum accumulates gradients, classifiers learn faster.
+
+    v <- momentum * v + (g + weight_decay * w),  w <- w - factor * learning_rate * v.
+    Keras's own keeps learning_rate inside v, and decays weights beside the gradient.
+    AdaptSegNet, train_gta2cityscapes_multi.py and model/deeplab_multi.py (optim_parameters): factor 10 on the
+    classifiers.
+    """
+
+    def __init__(self, learning_rate, momentum: float, l2: float, factors: dict[str, float], name="segmenter_sgd"):
+        super().__init__(learning_rate, momentum=momentum, name=name)
+        self.l2 = l2
+        self.factors = factors
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        learning_rate = keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0)
+        gradient = keras.ops.cast(gradient, variable.dtype) + self.l2 * variable
+        if self.momentum:
+            gradient += self.momentum * keras.ops.cast(self.momentums[index], variable.dtype)
+            self.assign(self.momentums[index], gradient)
+        self.assign_sub(variable, learning_rate * gradient)
+
+    def build(self, variables):
+        super().build(variables)
+        self._paths = [variable.path for variable in variables]
+
+
+def poly(learning_rate: float, steps: int, power: float) -> keras.optimizers.schedules.LearningRateSchedule:
+    """learning_rate * (1 - step / steps) ** power."""
+    return keras.optimizers.schedules.PolynomialDecay(learning_rate, steps, end_learning_rate=0.0, power=power)
+
+
+def segmenter_optimizer(section, segmenter: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimiser that a config section (configs/base.py, segmenter_training) asks for, built."""
+    schedule = poly(section.learning_rate, section.schedule_steps, section.poly_power)
+    if section.optimizer == "sgd":
+        classifiers = deeplab_v2.classifier_variables(segmenter)
+        factors = {variable.path: section.classifier_factor for variable in classifiers}
+        optimizer = SegmenterSGD(schedule, section.momentum, section.weight_decay, factors)
+    else:
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=section.weight_decay)
+    return built(optimizer, segmenter.trainable_variables)
+
+
+def built(optimizer: keras.optimizers.Optimizer, variables: list) -> keras.optimizers.Optimizer:
+    """Creates the optimiser's variables, under loss scaling where the precision needs it.
+
+    Each optimiser scales its own loss: two optimisers in one step must not share one scale.
+    """
+    if keras.config.dtype_policy().name == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
+    return optimizer
+
+
+def current_learning_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+    """The learning rate of the next step."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return tf.convert_to_tensor(inner.learning_rate)
+
+
+@keras.saving.register_keras_serializable("udas_tf")
+class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """CycleGAN's schedule: constant, then linearly to 0.
+
+    Args:
+      learning_rate: of the constant part.
+      constant_steps: length of the constant part.
+      steps: when the rate reaches 0.
+    """
+
+    def __init__(self, learning_rate: float, constant_steps: int, steps: int):
+        self.learning_rate = learning_rate
+        self.constant_steps = constant_steps
+        self.steps = steps
+
+    def __call__(self, step):
+        left = (self.steps - tf.cast(step, tf.float32)) / max(self.steps - self.constant_steps, 1)
+        return self.learning_rate * tf.clip_by_value(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {
+            "learning_rate": self.learning_rate,
+            "constant_steps": self.constant_steps,
+            "steps": self.steps,
+        }

@@ -1,0 +1,74 @@
+"""A student trained on its teacher's pseudo-labels and on labelled images (METHOD.md section 4)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from udas_tf import inference
+from udas_tf.data import geometry
+from udas_tf.losses.segmentation import cross_entropy
+from udas_tf.losses.self_training import consistency
+from udas_tf.methods.method import Method, minimize, weighted_sum
+
+
+class SelfTraining(Method):
+    """Supervised loss on labelled (mixed) and on pseudo-labelled images, and consistency with the teacher.
+
+    Args:
+      segmenter: the student.
+      teacher: a segmenter that stays as it is.
+      optimizer: of the student, built.
+      term_weights: of L_seg_p, L_seg_a, L_pseudo_p, L_pseudo_a and L_consistency.
+      consistency_views: K of the teacher's maximum-confidence distribution.
+      seed: of the teacher's views.
+    """
+
+    def __init__(
+        self,
+        segmenter: keras.Model,
+        teacher: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        term_weights: dict[str, float],
+        consistency_views: int,
+        seed: int,
+    ):
+        super().__init__(term_weights)
+        self.segmenter = segmenter
+        self.teacher = teacher
+        self.teacher.trainable = False
+        self.term_weights = dict(term_weights)
+        self.consistency_views = consistency_views
+        self.seed = seed
+        self.prepare(optimizer)
+
+    def loss_terms(self, batch: dict) -> dict[str, tf.Tensor]:
+        """Unweighted terms of a batch of `pipeline.self_training`."""
+        labelled, pseudo = batch["labelled"], batch["pseudo"]
+        count = labelled["image"].shape[0]
+        images = tf.concat([labelled["image"], pseudo["image"]], 0)
+        outputs = inference.logits(self.segmenter, images, training=True)
+        terms = {}
+        for level, short in {"primary": "p", "auxiliary": "a"}.items():
+            terms[f"L_seg_{short}"] = cross_entropy(labelled["label"], outputs[level][:count])
+            terms[f"L_pseudo_{short}"] = cross_entropy(pseudo["label"], outputs[level][count:])
+        taught = self.teacher_distribution(labelled["clean"], labelled["transform"])
+        terms["L_consistency"] = consistency(labelled["label"], taught, outputs["primary"][:count])
+        return terms
+
+    def teacher_distribution(self, clean: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
+        """What the teacher says of the images before AutoAugment, moved to where AutoAugment moved the pixels.
+
+        Returns:
+          float32 [B, H, W, C]; all zero at pixels that come from outside the image.
+        """
+        seed = tf.stack([self.seed, tf.cast(self.step, tf.int32)])
+        taught = inference.maximum_confidence_distribution(self.teacher, clean, self.consistency_views, seed)
+        return geometry.warp(taught, transforms, fill=0.0)
+
+    def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            terms = self.loss_terms(batch)
+            loss = self.optimizer.scale_loss(weighted_sum(terms, self.term_weights))
+        minimize(self.optimizer, loss, tape, self.segmenter.trainable_variables)
+        return self.logged(terms)
