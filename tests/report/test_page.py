@@ -1,0 +1,136 @@
+import dataclasses
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from udas_tf.report import figures, page
+from udas_tf.report.figures import Sheet
+from udas_tf.taxonomy import ClassSet
+
+VOID = {"img", "meta"}
+CLASSES = ClassSet("three", ("road", "sky", "<car>"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+
+
+class Outline(HTMLParser):
+    """Checks that tags are closed in order; collects sources of pictures, ids, links, texts of cells."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources, self.ids, self.links, self.cells, self.best = [], [], [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.sources += [attributes["src"]] if "src" in attributes else []
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes["href"]] if "href" in attributes else []
+        if tag == "img":
+            assert attributes["alt"]
+        if tag not in VOID:
+            self.open.append((tag, attributes.get("class", "")))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, text):
+        if self.open and self.open[-1][0] in ("th", "td", "dt", "dd") and text.strip():
+            self.cells.append(text.strip())
+            if "best" in self.open[-1][1]:
+                self.best.append(text.strip())
+
+
+def outline(html):
+    parser = Outline()
+    parser.feed(html)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def sheet(name, lines=2, aside=()):
+    panel = np.zeros((4, 8, 3), np.uint8)
+    shown = [(f"line {i}", "", [panel, panel]) for i in range(lines)]
+    return Sheet(name, name.title(), ("left", "right"), shown, aside)
+
+
+@pytest.fixture
+def full_page():
+    rows = [
+        {
+            "name": name,
+            "stage": stage,
+            "round": None,
+            "step": 7,
+            "images": 3,
+            "miou": miou,
+            "pixel_accuracy": 0.5,
+            "iou": {"road": miou, "sky": None, "<car>": 0.25},
+        }
+        for name, stage, miou in (("no_adaptation", "source", 0.125), ("cutmix", "uda", 0.375))
+    ]
+    audit = {
+        "round": 1,
+        "threshold": 0.6,
+        "coverage": 0.75,
+        "classes": {
+            "road": {"share": 0.9, "coverage": 0.8},
+            "sky": {"share": 0.0, "coverage": None},
+            "<car>": {"share": 0.1, "coverage": 0.4},
+        },
+        "precision": {"labelled": {"all": 0.95, "road": 1.0, "sky": None, "<car>": None}},
+    }
+    return page.Page(
+        run="runs/<mine>",
+        rows=rows,
+        trained_on={"no_adaptation": "source images", "cutmix": "mixtures"},
+        classes=CLASSES,
+        chart=figures.miou_chart(rows),
+        predictions=[sheet("predictions_1", aside=[("input", np.zeros((4, 8, 3), np.uint8))])],
+        translated=sheet("translated"),
+        cutmix=sheet("cutmix"),
+        pseudo_labels=[page.PseudoLabels(1, sheet("pseudo_labels_1"), audit)],
+        config={"uda.steps": 7},
+        versions={"python": "3.11"},
+    )
+
+
+def test_the_page_is_well_formed_and_holds_everything(full_page):
+    html = page.render(full_page)
+    found = outline(html)
+    assert len(found.sources) == 1 + 5 + 4 + 4 + 4
+    assert {"predictions_1", "translated", "cutmix", "pseudo_labels_1"} <= set(found.ids)
+    assert {"no_adaptation", "cutmix", "12.5", "37.5", "source images; 7 steps"} <= set(found.cells)
+    assert {"75.0", "95.0", "80.0"} <= set(found.cells)  # the audit
+    assert found.best == ["25.0", "50.0", "37.5", "25.0", "37.5", "50.0"]  # line by line; ties are both best
+    assert "tensorboard --logdir=runs/&lt;mine&gt;/tensorboard" in html
+    assert "Never labelled so: sky." in html
+    assert "uda.steps = 7" in html
+
+
+def test_the_page_needs_no_network_and_escapes_names(full_page):
+    html = page.render(full_page)
+    found = outline(html)
+    assert all(source.startswith("data:image/png;base64,") for source in found.sources)
+    assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
+    assert "<script" not in html and "@import" not in html and "url(" not in html
+    assert "<mine>" not in html and "<car>" not in html
+
+
+def test_ids_are_unique(full_page):
+    ids = outline(page.render(full_page)).ids
+    assert len(ids) == len(set(ids))
+
+
+def test_a_run_that_has_just_begun_leaves_the_later_parts_out(full_page):
+    first = full_page.rows[:1]
+    begun = dataclasses.replace(full_page, rows=first, translated=None, cutmix=None, pseudo_labels=[])
+    found = outline(page.render(begun))
+    assert not {"translation", "mixing", "self-training"} & set(found.ids)
+    assert "cutmix" not in found.cells
+    assert [shown.name for shown in begun.sheets()] == ["predictions_1"]
+
+
+def test_an_audit_that_was_not_made_leaves_its_table_out(full_page):
+    without = [dataclasses.replace(full_page.pseudo_labels[0], audit=None)]
+    html = page.render(dataclasses.replace(full_page, pseudo_labels=without))
+    assert "share of kept pixels" not in html

@@ -1,0 +1,91 @@
+import csv
+import io
+
+import pytest
+
+from udas_tf.report import tables
+
+ROWS = [
+    {
+        "name": "no_adaptation",
+        "stage": "source",
+        "round": None,
+        "step": 250,
+        "images": 100,
+        "miou": 0.25,
+        "pixel_accuracy": 0.5,
+        "iou": {"road": 0.5, "traffic light": 0.0, "person": 0.25, "train": None},
+    },
+    {
+        "name": "student_2",
+        "stage": "student",
+        "round": 2,
+        "step": 300,
+        "images": 100,
+        "miou": 1 / 3,
+        "pixel_accuracy": 1.0,
+        "iou": {"road": 1.0, "traffic light": 0.0, "person": 0.0, "train": None},
+    },
+]
+
+
+def test_score_table_is_aligned_and_in_per_cent():
+    expected = """\
+                road  light  pers  mIoU  pixel
+no_adaptation   50.0    0.0  25.0  25.0   50.0
+student_2      100.0    0.0   0.0  33.3  100.0
+
+IoU of each class, mIoU and pixel accuracy in per cent; last checkpoints, 100 validation images.
+Not in the validation labels: train."""
+    assert tables.score_table(ROWS) == expected
+
+
+def test_a_row_without_a_name_goes_by_its_stage():
+    first, second = ({key: value for key, value in row.items() if key != "name"} for row in ROWS)
+    assert tables.row_name(first) == "source"
+    assert tables.row_name(second) == "student_2"
+    line = tables.score_table([second]).splitlines()[1]
+    assert line.split() == ["student_2", "100.0", "0.0", "0.0", "33.3", "100.0"]
+
+
+def test_a_class_one_row_lacks_keeps_its_column():
+    rows = [ROWS[0] | {"iou": ROWS[0]["iou"] | {"train": 0.125}}, ROWS[1]]
+    lines = tables.score_table(rows).splitlines()
+    assert lines[0].split() == ["road", "light", "pers", "train", "mIoU", "pixel"]
+    assert lines[1].split()[4] == "12.5"
+    assert lines[2].split()[4] == "-"
+    assert "Not in" not in lines[-1]
+
+
+def test_score_markdown_marks_the_best_of_each_column():
+    lines = tables.score_markdown(ROWS).splitlines()
+    assert lines[:4] == [
+        "|  | road | traffic light | person | mIoU | pixel accuracy |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| no_adaptation | 50.0 | 0.0 | **25.0** | 25.0 | 50.0 |",
+        "| student_2 | **100.0** | 0.0 | 0.0 | **33.3** | **100.0** |",
+    ]
+
+
+def test_score_csv_keeps_every_value():
+    records = list(csv.DictReader(io.StringIO(tables.score_csv(ROWS))))
+    assert [record["name"] for record in records] == ["no_adaptation", "student_2"]
+    assert float(records[1]["miou"]) == 1 / 3
+    assert records[0]["round"] == "" and records[1]["round"] == "2"
+    assert records[0]["iou traffic light"] == "0.0" and records[0]["iou train"] == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "values", "best"),
+    [
+        (0.5, [0.5, 0.4], True),
+        (0.4, [0.5, 0.4], False),
+        (0.50001, [0.50001, 0.5], True),
+        (0.5, [0.50001, 0.5], True),  # both read 50.0
+        (0.0, [0.0, None], False),
+        (None, [None, 0.5], False),
+        (0.5, [0.5], False),
+    ],
+)
+def test_is_best_goes_by_what_is_shown(value, values, best):
+    assert tables.is_best(value, values) is best

@@ -1,0 +1,1 @@
+"""Trained segmenters for processes that do not have this package."""

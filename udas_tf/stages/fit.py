@@ -1,0 +1,169 @@
+"""Runs a method through Keras's `fit`: devices, resuming, checkpoints, progress, TensorBoard."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from udas_tf import progress
+from udas_tf.data import records
+from udas_tf.errors import UserError
+from udas_tf.methods.method import Method
+from udas_tf.methods.optimizers import current_learning_rate
+
+
+def strategy(replicas: int) -> tf.distribute.Strategy:
+    """The default strategy for one device, MirroredStrategy for several.
+
+    Args:
+      replicas: devices to use; 0 = every GPU, or the CPU where there is none. Without a GPU, several replicas share
+        the CPU, which is how the tests and a dry run see what two GPUs would compute.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus and replicas > 1:
+        _split_cpu(replicas)
+    devices = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
+    wanted = replicas or (len(gpus) if gpus else 1)
+    if wanted > len(devices):
+        raise UserError(f"replicas={replicas}, but this machine shows {len(devices)}: {', '.join(devices)}")
+    if wanted == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy(devices[:wanted])
+
+
+def _split_cpu(parts: int) -> None:
+    """Makes the CPU appear as several devices, unless it does already; TensorFlow allows it before its first use."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(cpu) or ()) < parts:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * parts)
+
+
+@contextlib.contextmanager
+def stage(config) -> Iterator[tf.distribute.Strategy]:
+    """Precision, seed and strategy of one stage; networks and optimisers are made within."""
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    chosen = strategy(config.replicas)
+    with chosen.scope():
+        yield chosen
+
+
+def fit(
+    method: Method,
+    batches: Callable[[int], tf.data.Dataset],
+    section,
+    directory: Path,
+    log_directory: Path,
+    reads: list[Path],
+    callbacks: list[keras.callbacks.Callback] = (),
+) -> None:
+    """Trains for `section.steps` steps, going on from the last checkpoint in `directory` if there is one.
+
+    Args:
+      method: a compiled Method.
+      batches: start step -> endless dataset whose first batch is that step's.
+      section: of the config; needs steps, log_every, checkpoint_every.
+      directory: of the artefact; checkpoints go below it.
+      log_directory: TensorBoard's, of this training.
+      reads: the sets of records behind `batches`, to name the shard when one is damaged.
+      callbacks: further Keras callbacks.
+    """
+    for key in ("steps", "checkpoint_every"):
+        if section[key] % section.log_every or section[key] <= 0:
+            raise UserError(f"{key}={section[key]} is not a multiple of log_every={section.log_every}")
+    checkpoint = tf.train.Checkpoint(method=method)
+    manager = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=2)
+    if manager.latest_checkpoint:
+        checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+    start = int(method.step)
+    if start >= section.steps:
+        return
+    dataset = batches(start)
+    try:
+        method.fit(
+            dataset,
+            initial_epoch=start // section.log_every,
+            epochs=section.steps // section.log_every,
+            steps_per_epoch=section.log_every,
+            verbose=0,
+            shuffle=False,  # the pipeline has done it
+            callbacks=[
+                Progress(directory.name, start, section.steps),
+                Scalars(log_directory, section.log_every),
+                *callbacks,
+                Checkpoints(manager, section),
+            ],
+        )
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+        # TensorFlow does not say which file it was reading.
+        for records_directory in reads:
+            records.verify(records_directory)
+        raise
+
+
+class Progress(keras.callbacks.Callback):
+    """A progress bar over the whole training: rate, time left, the terms' means."""
+
+    def __init__(self, name: str, start: int, steps: int):
+        super().__init__()
+        self.bar = progress.bar(steps, name, "step", initial=start)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        losses = {name: f"{value:.3f}" for name, value in logs.items() if name.startswith("L_")}
+        self.bar.set_postfix(losses, refresh=False)
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+
+class Scalars(keras.callbacks.Callback):
+    """TensorBoard: every term by its name, learning rates; stops a training whose losses are no longer numbers."""
+
+    def __init__(self, log_directory: Path, log_every: int):
+        super().__init__()
+        self.writer = tf.summary.create_file_writer(str(log_directory))
+        self.log_every = log_every
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = (epoch + 1) * self.log_every
+        with self.writer.as_default(step):
+            for name, value in logs.items():
+                tf.summary.scalar(f"{'losses' if name.startswith('L_') else 'discriminators'}/{name}", value)
+            tf.summary.scalar("learning_rate/networks", current_learning_rate(self.model.optimizer))
+            other = getattr(self.model, "discriminator_optimizer", None)
+            if other is not None:
+                tf.summary.scalar("learning_rate/discriminators", current_learning_rate(other))
+        broken = [name for name, value in logs.items() if not math.isfinite(value)]
+        if broken:
+            raise UserError(
+                f"{', '.join(broken)} not finite between steps {step - self.log_every} and {step}; lower the learning "
+                "rate or use --config.precision=float32, then run the same command: it goes on from the last checkpoint"
+            )
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves everything that training changes: networks, optimisers, pools, random state, the step."""
+
+    def __init__(self, manager: tf.train.CheckpointManager, section):
+        super().__init__()
+        self.manager = manager
+        self.section = section
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = (epoch + 1) * self.section.log_every
+        if step % self.section.checkpoint_every == 0 or step == self.section.steps:
+            self.manager.save(checkpoint_number=step)
+            logging.debug("checkpoint at step %d", step)

@@ -1,0 +1,89 @@
+"""Networks as the config asks for them, and segmenters as finished stages left them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from udas_tf import taxonomy
+from udas_tf.errors import UserError
+from udas_tf.models import deeplab_v2, discriminators, generators
+from udas_tf.run_dir import RunDir
+from udas_tf.stages.rounds import Row
+
+WEIGHTS = "segmenter.weights.h5"
+GENERATOR_WEIGHTS = "generator.weights.h5"
+CLASS_SETS = {"cityscapes": taxonomy.CITYSCAPES}
+
+
+def class_set(config) -> taxonomy.ClassSet:
+    if config.classes not in CLASS_SETS:
+        raise UserError(f"classes={config.classes!r} is unknown; expected one of {', '.join(CLASS_SETS)}")
+    return CLASS_SETS[config.classes]
+
+
+def segmenter(config) -> keras.Model:
+    """A new segmenter, from `model.initial_weights` or random."""
+    options = {}
+    if config.model.backbone == "compact":
+        options = {"width": config.model.width, "blocks": tuple(config.model.blocks)}
+    network = deeplab_v2.build(
+        config.model.backbone, len(class_set(config)), tuple(config.model.aspp_rates), **options
+    )
+    if config.model.initial_weights:
+        load(network, Path(config.model.initial_weights))
+    return network
+
+
+def trained_segmenter(config, run_dir: RunDir, row: Row) -> keras.Model:
+    """The segmenter of a finished row; UserError naming the command that trains it otherwise."""
+    directory = run_dir.require(run_dir.training(row.name), f"the {row.name} segmenter", row.command)
+    network = segmenter(config)
+    load(network, directory / WEIGHTS)
+    return network
+
+
+def output_discriminators(config) -> dict[str, keras.Model]:
+    """One discriminator of softmax maps for each level."""
+    build = {
+        "fully_convolutional": discriminators.fully_convolutional,
+        "multi_scale": discriminators.multi_scale,
+    }[config.uda.discriminator]
+    classes = len(class_set(config))
+    return {level: build(classes, width=config.uda.discriminator_width) for level in ("primary", "auxiliary")}
+
+
+def generator(config) -> keras.Model:
+    return generators.resnet_generator(width=config.translate.width, blocks=config.translate.blocks)
+
+
+def trained_generator(config, run_dir: RunDir) -> keras.Model:
+    """G: source -> target, as `train --stage=translate` left it."""
+    directory = run_dir.require(run_dir.training("translate"), "the generator", "train --stage=translate")
+    network = generator(config)
+    load(network, directory / GENERATOR_WEIGHTS)
+    return network
+
+
+def image_discriminator(config) -> keras.Model:
+    section = config.translate
+    return discriminators.patch_gan(width=section.discriminator_width, num_layers=section.discriminator_layers)
+
+
+def load(network: keras.Model, path: Path) -> None:
+    """Loads .weights.h5; UserError when the file is missing or of another network."""
+    if not path.is_file():
+        raise UserError(f"weights {path} not found")
+    try:
+        network.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"weights {path} do not fit the config's network: {reason}") from error
+
+
+def save(network: keras.Model, path: Path) -> None:
+    """Saves .weights.h5 under a temporary name, then renames it."""
+    temporary = path.with_name("writing." + path.name)
+    network.save_weights(temporary)
+    temporary.replace(path)

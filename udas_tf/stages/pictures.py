@@ -1,0 +1,93 @@
+"""What TensorBoard shows of each stage besides its losses: samples, predictions, scores."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from udas_tf import inference
+from udas_tf.data import pipeline
+from udas_tf.run_dir import RunDir
+from udas_tf.stages import networks, rounds
+from udas_tf.stages.translate import to_uint8
+
+SHOWN = 4  # images a panel
+
+
+class StagePictures(keras.callbacks.Callback):
+    """Training samples at the start; at the end input, label, prediction and confidence on validation images.
+
+    Args:
+      row: the row in training.
+      batches: its training batches, from the first step.
+    """
+
+    def __init__(self, config, run_dir: RunDir, row: rounds.Row, batches: tf.data.Dataset):
+        super().__init__()
+        self.classes = networks.class_set(config)
+        self.palette = tf.constant(self.classes.palette())
+        self.writer = tf.summary.create_file_writer(str(run_dir.tensorboard(row.name)))
+        self.validation = run_dir.data("target_val")
+        self.batches = batches
+        self.last_step = config[row.stage].steps
+
+    def on_train_begin(self, logs=None):
+        batch = next(iter(self.batches))
+        with self.writer.as_default(step=0):
+            for name, part in (batch if "image" not in batch else {"labelled": batch}).items():
+                self._show(f"training/{name}", to_uint8(part["image"]))
+                if "label" in part:
+                    self._show(f"training/{name}_label", self._coloured(part["label"]))
+
+    def on_train_end(self, logs=None):
+        batches, _ = pipeline.evaluation(self.validation, SHOWN, ("image", "label"))
+        batch = next(iter(batches))
+        confidence, predicted = inference.confidence_and_class(self.model.segmenter, batch["image"])
+        with self.writer.as_default(step=self.last_step):
+            self._show("validation/1_input", batch["image"])
+            self._show("validation/2_label", self._coloured(batch["label"]))
+            self._show("validation/3_prediction", self._coloured(predicted))
+            self._show("validation/4_confidence", confidence[..., tf.newaxis])
+
+    def write_scores(self, result: dict) -> None:
+        """mIoU, pixel accuracy and the IoU of each class that occurs."""
+        with self.writer.as_default(step=result["step"]):
+            tf.summary.scalar("validation/mIoU", result["miou"])
+            tf.summary.scalar("validation/pixel_accuracy", result["pixel_accuracy"])
+            for name, value in result["iou"].items():
+                if value is not None:
+                    tf.summary.scalar(f"validation_IoU/{name}", value)
+        self.writer.close()
+
+    def _coloured(self, labels: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self.palette, tf.cast(labels, tf.int32))
+
+    def _show(self, name: str, images: tf.Tensor) -> None:
+        tf.summary.image(name, images, max_outputs=SHOWN)
+
+
+class TranslationPictures(keras.callbacks.Callback):
+    """At the end: source, source in the target's style, and back; target, and target in the source's style."""
+
+    def __init__(self, run_dir: RunDir, batches: tf.data.Dataset):
+        super().__init__()
+        self.writer = tf.summary.create_file_writer(str(run_dir.tensorboard("translate")))
+        self.batches = batches
+
+    def on_train_end(self, logs=None):
+        examples = list(self.batches.take(SHOWN))
+        source, target = (tf.concat([batch[domain] for batch in examples], 0) for domain in ("source", "target"))
+        to_target, to_source = self.model.generators["G"], self.model.generators["F"]
+        translated = to_target(source)
+        panels = {
+            "source/1_input": source,
+            "source/2_translated": translated,
+            "source/3_back": to_source(translated),
+            "target/1_input": target,
+            "target/2_translated": to_source(target),
+        }
+        with self.writer.as_default(step=int(np.asarray(self.model.optimizer.iterations))):
+            for name, images in panels.items():
+                tf.summary.image(name, to_uint8(images), max_outputs=SHOWN)
+        self.writer.close()
