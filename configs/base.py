@@ -42,12 +42,14 @@ def get_config() -> ConfigDict:
     config.data.cache = False  # keep decoded records in memory: small sets only
     config.data.shuffle_images = 1_000  # size of the shuffle buffer, images
     config.data.source = ConfigDict()
-    config.data.source.dataset = "streets"  # the simulator's data set
+    config.data.source.dataset = "streets"  # the simulator's data set: "streets" or "folder"
+    config.data.source.root = ""  # of a folder: ROOT/train/images and ROOT/train/labels
     config.data.source.images = 2_000  # images of its training split; 0 = all
     config.data.target = ConfigDict()
-    config.data.target.dataset = "streets"  # the camera's data set
+    config.data.target.dataset = "streets"  # the camera's data set: "streets" or "folder"
+    config.data.target.root = ""  # of a folder: ROOT/train/images, some ROOT/train/labels, ROOT/val with both
     config.data.target.images = 500  # images of its training split; 0 = all
-    config.data.target.labelled = 100  # the label budget: how many of them may be seen with their labels
+    config.data.target.labelled = 100  # the label budget: how many of them may be seen with their labels; -1 = all
     config.data.target.val_images = 100  # images of its validation split; 0 = all
 
     config.model = ConfigDict()

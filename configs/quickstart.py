@@ -15,7 +15,7 @@ def get_config():
     config.data.target.labelled = 20
     config.data.target.val_images = 100
     config.model.backbone = "compact"
-    config.model.width = 24
+    config.model.width = 16
     config.model.blocks = (1, 1, 1, 1)
     for section in (config.source, config.supervised, config.uda, config.student):
         section.batch_size = 4
@@ -25,15 +25,19 @@ def get_config():
         section.log_every = 25
         section.checkpoint_every = 50
     for section in (config.source, config.supervised):
-        section.steps = section.schedule_steps = 600
-        section.learning_rate = 2e-3
+        section.steps = section.schedule_steps = 800
+        section.learning_rate = 3e-3
     # There are no ImageNet weights here: adaptation starts from the network trained on the same source, and a
     # student from its teacher.
     for section, start in ((config.uda, "source"), (config.student, "teacher")):
         section.start_from = start
-        section.steps = section.schedule_steps = 300
-        section.learning_rate = 1e-3
+        section.steps = section.schedule_steps = 400
+        section.learning_rate = 2e-3
     config.uda.discriminator_width = 16
+    config.uda.discriminator_learning_rate = 1e-3
+    config.uda.weight_adv_primary = 3e-2
+    config.uda.weight_adv_auxiliary = 6e-3
+    config.uda.weight_kl = 0.01
     config.student.rounds = 2
     config.translate.steps = 1_200
     config.translate.crop = (64, 64)

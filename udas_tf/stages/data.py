@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from udas_tf.data import datasets, pipeline, records
 from udas_tf.data.datasets import Split
+from udas_tf.data.records import Sample
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, is_finished
 from udas_tf.stages import networks
@@ -20,22 +22,24 @@ SETS = ("source_train", "target_labelled", "target_unlabelled", "target_hidden",
 def prepare(config, run_dir: RunDir) -> None:
     """Writes the sets of records that are not finished yet.
 
-    The target's training images are split by the label budget: the first `data.target.labelled` go with their labels
-    to target_labelled; all of them go without labels to target_unlabelled; the other labels go to target_hidden,
-    whose role keeps training from opening it.
+    The target's training images are split by the label budget: the first `data.target.labelled` that have a label go
+    with it to target_labelled; all images go without labels to target_unlabelled; the other labels go to
+    target_hidden, whose role keeps training from opening it.
     """
-    target = datasets.target_train(config)
+    classes = networks.class_set(config)
+    target = datasets.target_train(config, classes)
+    available = len(target.labelled)
     budget = config.data.target.labelled
-    if not -1 <= budget <= target.count:
-        raise UserError(f"data.target.labelled={budget}; expected 0 to {target.count} images, or -1 for all")
-    budget = target.count if budget == -1 else budget
-    _write(config, run_dir, "source_train", "training", datasets.source_train(config))
+    if not -1 <= budget <= available:
+        raise UserError(f"data.target.labelled={budget}, and {available} images have labels; -1 takes all of them")
+    budget = available if budget == -1 else budget
+    _write(config, run_dir, "source_train", "training", datasets.source_train(config, classes))
     _write(config, run_dir, "target_unlabelled", "training", _without_labels(target))
     if budget > 0:
-        _write(config, run_dir, "target_labelled", "training", _part(target, 0, budget))
-    if budget < target.count:
-        _write(config, run_dir, "target_hidden", "hidden", _part(target, budget, target.count))
-    _write(config, run_dir, "target_val", "validation", datasets.target_val(config))
+        _write(config, run_dir, "target_labelled", "training", _part(target, target.labelled[:budget]))
+    if budget < available:
+        _write(config, run_dir, "target_hidden", "hidden", _part(target, target.labelled[budget:]))
+    _write(config, run_dir, "target_val", "validation", datasets.target_val(config, classes))
 
 
 def inspect(config, run_dir: RunDir, output: str | None = None) -> None:
@@ -85,15 +89,17 @@ def _write(config, run_dir: RunDir, name: str, role: str, split: Split) -> None:
     )
 
 
-def _part(split: Split, start: int, stop: int) -> Split:
-    """Images start..stop-1 of a split."""
-    return Split(stop - start, lambda index: split.sample(start + index), split.provenance | {"from": start})
+def _part(split: Split, indices: Sequence[int]) -> Split:
+    """The images of a split with these indices, all labelled."""
+    provenance = split.provenance | {"from": indices[0], "to": indices[-1]}
+    return Split(len(indices), range(len(indices)), lambda index: split.sample(indices[index]), provenance)
 
 
 def _without_labels(split: Split) -> Split:
-    return Split(
-        split.count, lambda index: dataclasses.replace(split.sample(index), label=None), split.provenance
-    )
+    def sample(index: int) -> Sample:
+        return dataclasses.replace(split.sample(index), label=None)
+
+    return Split(split.count, (), sample, split.provenance)
 
 
 def _pairs(directory: Path, palette: np.ndarray, count: int = 4) -> list[np.ndarray]:
