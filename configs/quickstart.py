@@ -31,9 +31,9 @@ def get_config():
     # student from its teacher.
     for section, start in ((config.uda, "source"), (config.student, "teacher")):
         section.start_from = start
-        section.steps = section.schedule_steps = 400
+        section.steps = section.schedule_steps = 500
         section.learning_rate = 2e-3
-    config.uda.discriminator_width = 16
+    config.uda.discriminator_width = 8
     config.uda.discriminator_learning_rate = 1e-3
     config.uda.weight_adv_primary = 3e-2
     config.uda.weight_adv_auxiliary = 6e-3

@@ -20,6 +20,20 @@ def logits(segmenter: keras.Model, images: tf.Tensor, training: bool = False) ->
     return {level: upsample(small, size) for level, small in segmenter(images, training=training).items()}
 
 
+def joint_logits(segmenter: keras.Model, *batches: tf.Tensor) -> list[dict[str, tf.Tensor]]:
+    """`logits` in training, for several batches of images of one size, from one pass over all of them.
+
+    No layer's statistics cross images (group norm, or frozen batch norm), so this is what separate passes give.
+    """
+    counts = [batch.shape[0] for batch in batches]
+    size = batches[0].shape[1:3]
+    # Split before upsampling: the small maps are an eighth as high and wide.
+    small = {
+        level: tf.split(maps, counts) for level, maps in segmenter(tf.concat(batches, 0), training=True).items()
+    }
+    return [{level: upsample(parts[i], size) for level, parts in small.items()} for i in range(len(batches))]
+
+
 def probabilities(segmenter: keras.Model, images: tf.Tensor) -> tf.Tensor:
     """F_p(x): the primary classifier's softmax, float32 [B, H, W, C]."""
     return tf.nn.softmax(logits(segmenter, images)["primary"])

@@ -49,19 +49,6 @@ class OutputAdaptation(Method):
         self.kl_from_step = kl_from_step
         self.prepare(segmenter_optimizer)
 
-    def forward(self, batch: dict) -> tuple[dict, dict]:
-        """Logits of both classifiers, by level, for the source and for the target images: one pass over both.
-
-        No layer's statistics cross images (group norm, or frozen batch norm), so this is what two passes give.
-        """
-        images = tf.concat([batch["source"]["image"], batch["target"]["image"]], 0)
-        outputs = inference.logits(self.segmenter, images, training=True)
-        count = batch["source"]["image"].shape[0]
-        return (
-            {level: logits[:count] for level, logits in outputs.items()},
-            {level: logits[count:] for level, logits in outputs.items()},
-        )
-
     def loss_terms(self, batch: dict, source: dict, target: dict) -> dict[str, tf.Tensor]:
         """Unweighted terms of the segmenter.
 
@@ -92,7 +79,9 @@ class OutputAdaptation(Method):
 
     def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            source, target = self.forward(batch)
+            source, target = inference.joint_logits(
+                self.segmenter, batch["source"]["image"], batch["target"]["image"]
+            )
             terms = self.loss_terms(batch, source, target)
             loss = self.optimizer.scale_loss(weighted_sum(terms, self.current_weights()))
         with tf.GradientTape() as discriminator_tape:

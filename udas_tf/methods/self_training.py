@@ -45,15 +45,13 @@ class SelfTraining(Method):
     def loss_terms(self, batch: dict) -> dict[str, tf.Tensor]:
         """Unweighted terms of a batch of `pipeline.self_training`."""
         labelled, pseudo = batch["labelled"], batch["pseudo"]
-        count = labelled["image"].shape[0]
-        images = tf.concat([labelled["image"], pseudo["image"]], 0)
-        outputs = inference.logits(self.segmenter, images, training=True)
+        on_labelled, on_pseudo = inference.joint_logits(self.segmenter, labelled["image"], pseudo["image"])
         terms = {}
         for level, short in {"primary": "p", "auxiliary": "a"}.items():
-            terms[f"L_seg_{short}"] = cross_entropy(labelled["label"], outputs[level][:count])
-            terms[f"L_pseudo_{short}"] = cross_entropy(pseudo["label"], outputs[level][count:])
+            terms[f"L_seg_{short}"] = cross_entropy(labelled["label"], on_labelled[level])
+            terms[f"L_pseudo_{short}"] = cross_entropy(pseudo["label"], on_pseudo[level])
         taught = self.teacher_distribution(labelled["clean"], labelled["transform"])
-        terms["L_consistency"] = consistency(labelled["label"], taught, outputs["primary"][:count])
+        terms["L_consistency"] = consistency(labelled["label"], taught, on_labelled["primary"])
         return terms
 
     def teacher_distribution(self, clean: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:

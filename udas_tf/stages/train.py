@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -77,8 +78,8 @@ def train_translation(config, run_dir: RunDir) -> None:
     with stage(config) as strategy:
         _check_batch(section, strategy)
         method = _image_translation(config)
-        batches = lambda start: pipeline.unpaired(  # noqa: E731
-            _loading(config, section, start), source, target, tuple(section.crop)
+        batches = functools.cache(
+            lambda start: pipeline.unpaired(_loading(config, section, start), source, target, tuple(section.crop))
         )
         shown = pictures.TranslationPictures(run_dir, batches(0))
         fit(method, batches, section, directory, run_dir.tensorboard("translate"), [source, target], [shown])
@@ -111,6 +112,7 @@ def _batches(config, row: rounds.Row, inputs: dict[str, Path]):
     """Start step -> the dataset of a row."""
     section = config[row.stage]
 
+    @functools.cache  # the pictures look at the first batch of the very pipeline that trains
     def batches(start: int) -> tf.data.Dataset:
         loading = _loading(config, section, start)
         match row.stage:
