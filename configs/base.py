@@ -23,6 +23,7 @@ def segmenter_training() -> ConfigDict:
     section.classifier_factor = 10.0  # learning rate of the classifiers / that of the backbone
     section.lambda_seg = 0.1  # weight of the auxiliary classifier's segmentation loss
     section.augment = "flip"  # "none", "flip" (left-right) or "auto" (flip, then AutoAugment's ImageNet policy)
+    section.auto_share = 1.0  # fraction of the images that "auto" sends through AutoAugment; the others are flipped only
     section.log_every = 100  # steps between two lines of TensorBoard scalars
     section.checkpoint_every = 2_000  # steps between two checkpoints to resume from; a multiple of log_every
     section.evaluate_every = 0  # steps between evaluations while training; 0 = only the last checkpoint is scored

@@ -22,6 +22,7 @@ def get_config():
         section.optimizer = "adamw"
         section.weight_decay = 1e-4
         section.classifier_factor = 1.0
+        section.auto_share = 0.25  # some hundred steps are too few to learn under all of AutoAugment
         section.log_every = 25
         section.checkpoint_every = 50
     for section in (config.source, config.supervised):
@@ -33,6 +34,9 @@ def get_config():
         section.start_from = start
         section.steps = section.schedule_steps = 500
         section.learning_rate = 2e-3
+    config.student.learning_rate = 1e-3
+    config.student.weight_pseudo = 0.5
+    config.student.weight_consistency = 0.5
     config.uda.discriminator_width = 8
     config.uda.discriminator_learning_rate = 1e-3
     config.uda.weight_adv_primary = 3e-2

@@ -30,6 +30,7 @@ class Loading:
       start_step: number of the first batch.
       shuffle_images: size of the shuffle buffer, images.
       cache: keep decoded records in memory.
+      auto_share: fraction of the images that the augmentation "auto" sends through AutoAugment.
     """
 
     batch_size: int
@@ -37,6 +38,7 @@ class Loading:
     start_step: int
     shuffle_images: int
     cache: bool
+    auto_share: float = 1.0
 
     def batches(self, directory: Path, fields: Sequence[str], stream: int) -> tf.data.Dataset:
         """Endless shuffled batches of decoded records.
@@ -71,7 +73,7 @@ class Loading:
 def labelled(loading: Loading, directory: Path, augmentation: str) -> tf.data.Dataset:
     """Batches {"image", "label"} of one labelled set, for supervised training."""
     batches = loading.batches(directory, ("image", "label"), stream=0)
-    return loading.augmented(batches, lambda batch, seed: augment_pair(batch, augmentation, seed))
+    return loading.augmented(batches, lambda batch, seed: augment_pair(batch, augmentation, seed, loading.auto_share))
 
 
 def unpaired(loading: Loading, source: Path, target: Path, crop: tuple[int, int]) -> tf.data.Dataset:
@@ -116,10 +118,10 @@ def adaptation(
 
     def augment_batch(batch, seed):
         if labelled_target is None:
-            source_pair = augment_pair(batch["source"], augmentation, _subseed(seed, 0))
+            source_pair = augment_pair(batch["source"], augmentation, _subseed(seed, 0), loading.auto_share)
         else:
             mixed = mix(batch["source"], batch["labelled"], seed)
-            source_pair = augment_pair(mixed, mixed_augmentation, _subseed(seed, 0))
+            source_pair = augment_pair(mixed, mixed_augmentation, _subseed(seed, 0), loading.auto_share)
         images = batch["target"]["image"]
         if augmentation != "none":
             images = augment.random_flip(images, None, _subseed(seed, 1)).images
@@ -153,7 +155,7 @@ def self_training(
     def augment_batch(batch, seed):
         clean = mix(batch["source"], batch["labelled"], seed) if labelled_target is not None else batch["source"]
         clean = augment_pair(clean, "none" if mixed_augmentation == "none" else "flip", _subseed(seed, 0))
-        mixed = _auto_augment_if(mixed_augmentation == "auto", clean, _subseed(seed, 1))
+        mixed = _auto_augment(clean, loading.auto_share if mixed_augmentation == "auto" else 0.0, _subseed(seed, 1))
         pseudo = batch["pseudo"]
         confident = {
             "image": pseudo["image"],
@@ -166,7 +168,7 @@ def self_training(
                 "clean": clean["image"],
                 "transform": mixed.transforms,
             },
-            "pseudo": augment_pair(confident, pseudo_augmentation, _subseed(seed, 2)),
+            "pseudo": augment_pair(confident, pseudo_augmentation, _subseed(seed, 2), loading.auto_share),
         }
 
     return loading.augmented(tf.data.Dataset.zip(parts), augment_batch)
@@ -190,21 +192,34 @@ def mix(source: dict, labelled_target: dict, seed: tf.Tensor) -> dict[str, tf.Te
     return {"image": images, "label": labels}
 
 
-def augment_pair(batch: dict, augmentation: str, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+def augment_pair(
+    batch: dict, augmentation: str, seed: tf.Tensor, auto_share: float = 1.0
+) -> dict[str, tf.Tensor]:
     """"none", "flip" or "auto" (flip, then AutoAugment) applied to {"image", "label"}; images become float32."""
     images, labels = batch["image"], batch["label"]
     if augmentation != "none":
         images, labels, _ = augment.random_flip(images, labels, _subseed(seed, 0))
-    augmented = _auto_augment_if(augmentation == "auto", {"image": images, "label": labels}, _subseed(seed, 1))
+    share = auto_share if augmentation == "auto" else 0.0
+    augmented = _auto_augment({"image": images, "label": labels}, share, _subseed(seed, 1))
     return {"image": augmented.images, "label": augmented.labels}
 
 
-def _auto_augment_if(wanted: bool, batch: dict, seed: tf.Tensor) -> augment.Augmented:
-    """AutoAugment, or the batch as it is."""
-    if wanted:
-        return augment.auto_augment(batch["image"], batch["label"], seed)
-    untouched = geometry.identity(batch["image"].shape[0])
-    return augment.Augmented(tf.cast(batch["image"], tf.float32), batch["label"], untouched)
+def _auto_augment(batch: dict, share: float, seed: tf.Tensor) -> augment.Augmented:
+    """AutoAugment of each image with probability `share`; the others stay as they are."""
+    count = batch["image"].shape[0]
+    original = augment.Augmented(
+        tf.cast(batch["image"], tf.float32), batch["label"], geometry.identity(count)
+    )
+    if share == 0.0:
+        return original
+    augmented = augment.auto_augment(batch["image"], batch["label"], seed)
+    if share == 1.0:
+        return augmented
+    chosen = tf.random.stateless_uniform([count], _subseed(seed, 1)) < share
+    return augment.Augmented(*(
+        tf.where(tf.reshape(chosen, [count] + [1] * (changed.shape.rank - 1)), changed, kept)
+        for changed, kept in zip(augmented, original, strict=True)
+    ))
 
 
 def _subseed(seed: tf.Tensor, purpose: int) -> tf.Tensor:

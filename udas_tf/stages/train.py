@@ -105,7 +105,9 @@ def _inputs(run_dir: RunDir, row: rounds.Row) -> dict[str, Path]:
 
 
 def _loading(config, section, start: int) -> pipeline.Loading:
-    return pipeline.Loading(section.batch_size, config.seed, start, config.data.shuffle_images, config.data.cache)
+    data = config.data
+    share = section.get("auto_share", 1.0)  # CycleGAN's section has none
+    return pipeline.Loading(section.batch_size, config.seed, start, data.shuffle_images, data.cache, share)
 
 
 def _batches(config, row: rounds.Row, inputs: dict[str, Path]):
