@@ -22,11 +22,14 @@ def segmenter_training() -> ConfigDict:
     section.weight_decay = 5e-4  # of all trainable variables
     section.classifier_factor = 10.0  # learning rate of the classifiers / that of the backbone
     section.lambda_seg = 0.1  # weight of the auxiliary classifier's segmentation loss
-    section.augment = "flip"  # "none", "flip" (left-right) or "auto" (flip, then AutoAugment's ImageNet policy)
-    section.auto_share = 1.0  # fraction of the images that "auto" sends through AutoAugment; the others are flipped only
+    section.augment = (
+        "flip"  # "none", "flip" (left-right) or "auto" (flip, then AutoAugment's ImageNet policy)
+    )
+    section.auto_share = (
+        1.0  # fraction of images that "auto" sends through AutoAugment; the others are only flipped
+    )
     section.log_every = 100  # steps between two lines of TensorBoard scalars
     section.checkpoint_every = 2_000  # steps between two checkpoints to resume from; a multiple of log_every
-    section.evaluate_every = 0  # steps between evaluations while training; 0 = only the last checkpoint is scored
     return section
 
 
@@ -48,15 +51,15 @@ def get_config() -> ConfigDict:
     config.data.source.images = 2_000  # images of its training split; 0 = all
     config.data.target = ConfigDict()
     config.data.target.dataset = "streets"  # the camera's data set: "streets" or "folder"
-    config.data.target.root = ""  # of a folder: ROOT/train/images, some ROOT/train/labels, ROOT/val with both
+    config.data.target.root = ""  # of a folder: ROOT/train/images, some ROOT/train/labels; ROOT/val has both
     config.data.target.images = 500  # images of its training split; 0 = all
-    config.data.target.labelled = 100  # the label budget: how many of them may be seen with their labels; -1 = all
+    config.data.target.labelled = 100  # the label budget: images that may be seen with their labels; -1 = all
     config.data.target.val_images = 100  # images of its validation split; 0 = all
 
     config.model = ConfigDict()
     config.model.backbone = "resnet101"  # "resnet101", "resnet50" or "compact"
     config.model.width = 64  # filters of the first stage; the compact backbone only
-    config.model.blocks = (2, 2, 2, 2)  # two-convolution blocks in each of the four stages; the compact backbone only
+    config.model.blocks = (2, 2, 2, 2)  # two-convolution blocks of each stage; the compact backbone only
     config.model.aspp_rates = (6, 12, 18, 24)  # dilations; (6, 12) reproduces the published AdaptSegNet code
     config.model.initial_weights = ""  # .weights.h5 file the segmenter starts from; "" = random
 
@@ -67,7 +70,7 @@ def get_config() -> ConfigDict:
     config.translate = ConfigDict()  # CycleGAN
     config.translate.steps = 200_000
     config.translate.batch_size = 1  # images of each domain, over all replicas
-    config.translate.crop = (256, 256)  # height, width of the training crops, pixels, multiples of 4; (0, 0) = none
+    config.translate.crop = (256, 256)  # height, width of the training crops, pixels; (0, 0) = whole images
     config.translate.width = 64  # filters of the generators' first convolution
     config.translate.blocks = 9  # residual blocks of a generator
     config.translate.discriminator_width = 64
@@ -82,11 +85,13 @@ def get_config() -> ConfigDict:
     config.translate.checkpoint_every = 2_000
 
     config.uda = segmenter_training()  # rows adaptation, translation_adaptation and cutmix
-    config.uda.start_from = ""  # "" = model.initial_weights; "source" = the network trained on the same source alone
+    config.uda.start_from = (
+        ""  # "" = model.initial_weights; "source" = the network trained on the same source
+    )
     config.uda.augment_mixed = "auto"  # augmentation of the Domain CutMix batch
     config.uda.adversarial_loss = "bce"  # "bce" or "least_squares"
     config.uda.discriminator = "fully_convolutional"  # or "multi_scale"
-    config.uda.discriminator_width = 64  # filters of the first convolution; 32 is the multi-scale one's own
+    config.uda.discriminator_width = 64  # filters of the first convolution; the multi-scale one's own is 32
     config.uda.discriminator_learning_rate = 1e-4  # Adam (0.9, 0.99), poly schedule as the segmenter's
     config.uda.weight_adv_primary = 1e-3  # weight of L_adv^p
     config.uda.weight_adv_auxiliary = 2e-4  # weight of L_adv^a; lambda_adv is the ratio of the two, 0.2

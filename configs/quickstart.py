@@ -1,6 +1,6 @@
 """The whole method on Streets, the embedded data set, on two CPU cores.
 
-    bin/udas run --config=configs/quickstart.py --workdir=runs/quickstart
+bin/udas run --config=configs/quickstart.py --workdir=runs/quickstart
 """
 
 from udas_tf.config import base_config

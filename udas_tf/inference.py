@@ -29,7 +29,8 @@ def joint_logits(segmenter: keras.Model, *batches: tf.Tensor) -> list[dict[str, 
     size = batches[0].shape[1:3]
     # Split before upsampling: the small maps are an eighth as high and wide.
     small = {
-        level: tf.split(maps, counts) for level, maps in segmenter(tf.concat(batches, 0), training=True).items()
+        level: tf.split(maps, counts)
+        for level, maps in segmenter(tf.concat(batches, 0), training=True).items()
     }
     return [{level: upsample(parts[i], size) for level, parts in small.items()} for i in range(len(batches))]
 

@@ -11,5 +11,11 @@ def bar(total: int, label: str, unit: str, initial: int = 0, leave: bool = True)
     """A progress bar on standard error, redrawn rarely where that is a log file rather than a terminal."""
     interval = 0.1 if sys.stderr.isatty() else 15.0
     return tqdm(
-        total=total, desc=label, unit=unit, initial=initial, leave=leave, mininterval=interval, dynamic_ncols=True
+        total=total,
+        desc=label,
+        unit=unit,
+        initial=initial,
+        leave=leave,
+        mininterval=interval,
+        dynamic_ncols=True,
     )

@@ -33,7 +33,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); remove its directory and run the stage again") from error
+        raise UserError(
+            f"{path} is damaged ({error}); remove its directory and run the stage again"
+        ) from error
 
 
 def is_finished(directory: Path) -> bool:
@@ -82,5 +84,7 @@ class RunDir:
     def require(self, directory: Path, what: str, command: str) -> Path:
         """`directory`, or a UserError that says which command makes what is missing."""
         if not is_finished(directory):
-            raise UserError(f"{what} not found in {directory}; run first: bin/udas {command} --workdir={self.path}")
+            raise UserError(
+                f"{what} not found in {directory}; run first: bin/udas {command} --workdir={self.path}"
+            )
         return directory

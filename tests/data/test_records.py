@@ -313,3 +313,28 @@ def test_a_foreign_or_damaged_manifest_is_named(tmp_path, foreign):
     with pytest.raises(UserError) as raised:
         read_all(tmp_path)
     assert str(tmp_path) in str(raised.value)
+
+
+def test_damage_met_while_reading_is_named(tmp_path):
+    """TensorFlow reports a broken record without its file; the checksums find it."""
+    directory = tmp_path / "set"
+    image = np.zeros((2, 3, 3), np.uint8)
+    records.write(
+        directory,
+        "training",
+        2,
+        lambda indices: (records.Sample(str(i), image) for i in indices),
+        shard_images=2,
+        provenance={},
+        label="test",
+    )
+    (shard,) = directory.glob("*.tfrecord")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1  # the size stays, so that opening the set notices nothing
+    shard.write_bytes(content)
+    examples, _ = records.read(directory, purpose="training", fields=("image",))
+    with (
+        pytest.raises(UserError, match=f"{shard.name} is damaged or foreign"),
+        records.naming_damage(directory),
+    ):
+        list(examples)

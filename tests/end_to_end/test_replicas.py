@@ -14,7 +14,14 @@ def test_two_replicas_equal_one(tmp_path):
         workdir = tmp_path / str(replicas)
         common = (f"--config={TINY}", f"--workdir={workdir}", f"--config.replicas={replicas}")
         steps = ("--config.uda.steps=4", "--config.uda.start_from=", "--config.uda.optimizer=sgd")
-        udas("data", "prepare", *common, *steps, "--config.uda.learning_rate=0.05", "--config.uda.kl_warmup=0.0")
+        udas(
+            "data",
+            "prepare",
+            *common,
+            *steps,
+            "--config.uda.learning_rate=0.05",
+            "--config.uda.kl_warmup=0.0",
+        )
         udas("train", "--stage=uda", "--name=adaptation", f"--workdir={workdir}")
     one, two = (read_weights(tmp_path / n / "training/adaptation/segmenter.weights.h5") for n in ("1", "2"))
     for key, value in one.items():

@@ -46,7 +46,9 @@ def test_second_run_does_nothing_again(finished_run):
 
 
 def test_evaluate_gives_the_reported_score(finished_run):
-    score = json.loads(udas("evaluate", "--stage=student", "--round=1", "--json", f"--workdir={finished_run}").stdout)
+    score = json.loads(
+        udas("evaluate", "--stage=student", "--round=1", "--json", f"--workdir={finished_run}").stdout
+    )
     reported = json.loads((finished_run / "training/student_1/metrics.json").read_text())
     assert score == reported
     assert (score["stage"], score["round"], score["step"]) == ("student", 1, 8)
@@ -75,11 +77,22 @@ def test_training_labels_stay_within_the_budget(finished_run):
 
 
 def test_export_and_predict(finished_run, tmp_path):
-    udas("export", "--stage=student", "--round=1", f"--output={tmp_path / 'model'}", f"--workdir={finished_run}")
+    udas(
+        "export",
+        "--stage=student",
+        "--round=1",
+        f"--output={tmp_path / 'model'}",
+        f"--workdir={finished_run}",
+    )
     (tmp_path / "images").mkdir()
     image = np.random.default_rng(0).integers(0, 256, (50, 77, 3), np.uint8)
     Image.fromarray(image).save(tmp_path / "images/odd.png")
-    udas("predict", f"--model={tmp_path / 'model'}", f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'out'}")
+    udas(
+        "predict",
+        f"--model={tmp_path / 'model'}",
+        f"--images={tmp_path / 'images'}",
+        f"--output={tmp_path / 'out'}",
+    )
     ids = np.asarray(Image.open(tmp_path / "out/ids/odd.png"))
     assert ids.shape == (50, 77)
     assert ids.max() < len(CITYSCAPES)
@@ -88,7 +101,9 @@ def test_export_and_predict(finished_run, tmp_path):
 def test_tensorboard_has_losses_scores_and_pictures(finished_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(finished_run / "tensorboard/cutmix"), size_guidance={"tensors": 0, "images": 0})
+    events = EventAccumulator(
+        str(finished_run / "tensorboard/cutmix"), size_guidance={"tensors": 0, "images": 0}
+    )
     events.Reload()
     tags = set(events.Tags()["tensors"])
     for name in ("L_seg_p", "L_seg_a", "L_adv_p", "L_adv_a", "L_kl", "L_D_p", "L_D_a"):
@@ -101,7 +116,9 @@ def test_stage_out_of_order_names_the_command(finished_run, tmp_path):
     import subprocess
 
     result = subprocess.run(
-        command("train", "--stage=student", "--round=3", f"--workdir={tmp_path}"), capture_output=True, text=True
+        command("train", "--stage=student", "--round=3", f"--workdir={tmp_path}"),
+        capture_output=True,
+        text=True,
     )
     assert result.returncode == 2
     assert "bin/udas" in result.stderr and len(result.stderr.splitlines()) == 1

@@ -37,7 +37,9 @@ class Split:
 
 def source_train(config, classes: ClassSet) -> Split:
     """The simulator's training images; every one must have a label."""
-    split = _split("data.source", config.data.source, "sim", "train", config.data.source.images, config, classes)
+    split = _split(
+        "data.source", config.data.source, "sim", "train", config.data.source.images, config, classes
+    )
     if len(split.labelled) < split.count:
         raise UserError(
             f"{split.count - len(split.labelled)} of {split.count} source images in {config.data.source.root} have no "
@@ -48,14 +50,20 @@ def source_train(config, classes: ClassSet) -> Split:
 
 def target_train(config, classes: ClassSet) -> Split:
     """The camera's training images, with whatever labels there are."""
-    return _split("data.target", config.data.target, "real", "train", config.data.target.images, config, classes)
+    return _split(
+        "data.target", config.data.target, "real", "train", config.data.target.images, config, classes
+    )
 
 
 def target_val(config, classes: ClassSet) -> Split:
     """The camera's labelled images that scores are reported on."""
-    split = _split("data.target", config.data.target, "real", "val", config.data.target.val_images, config, classes)
+    split = _split(
+        "data.target", config.data.target, "real", "val", config.data.target.val_images, config, classes
+    )
     if len(split.labelled) < split.count:
-        raise UserError(f"{split.count - len(split.labelled)} of {split.count} validation images have no label")
+        raise UserError(
+            f"{split.count - len(split.labelled)} of {split.count} validation images have no label"
+        )
     return split
 
 
@@ -129,7 +137,9 @@ def folder_split(directory: Path, count: int, size: tuple[int, int], classes: Cl
     return Split(len(paths), labelled, sample, provenance)
 
 
-def _read_label(path: Path, image_size: tuple[int, int], classes: ClassSet, size: tuple[int, int]) -> np.ndarray:
+def _read_label(
+    path: Path, image_size: tuple[int, int], classes: ClassSet, size: tuple[int, int]
+) -> np.ndarray:
     label = _read(path, None)
     if label.mode not in ("L", "P"):
         raise UserError(f"{path} has mode {label.mode}; expected one channel of 8-bit train ids")

@@ -73,7 +73,9 @@ class Loading:
 def labelled(loading: Loading, directory: Path, augmentation: str) -> tf.data.Dataset:
     """Batches {"image", "label"} of one labelled set, for supervised training."""
     batches = loading.batches(directory, ("image", "label"), stream=0)
-    return loading.augmented(batches, lambda batch, seed: augment_pair(batch, augmentation, seed, loading.auto_share))
+    return loading.augmented(
+        batches, lambda batch, seed: augment_pair(batch, augmentation, seed, loading.auto_share)
+    )
 
 
 def unpaired(loading: Loading, source: Path, target: Path, crop: tuple[int, int]) -> tf.data.Dataset:
@@ -90,10 +92,12 @@ def unpaired(loading: Loading, source: Path, target: Path, crop: tuple[int, int]
             crops[domain] = images
         return crops
 
-    batches = tf.data.Dataset.zip({
-        "source": loading.batches(source, ("image",), stream=0),
-        "target": loading.batches(target, ("image",), stream=1),
-    })
+    batches = tf.data.Dataset.zip(
+        {
+            "source": loading.batches(source, ("image",), stream=0),
+            "target": loading.batches(target, ("image",), stream=1),
+        }
+    )
     return loading.augmented(batches, augmentation)
 
 
@@ -153,9 +157,13 @@ def self_training(
         parts["labelled"] = loading.batches(labelled_target, ("image", "label"), stream=2)
 
     def augment_batch(batch, seed):
-        clean = mix(batch["source"], batch["labelled"], seed) if labelled_target is not None else batch["source"]
+        clean = (
+            mix(batch["source"], batch["labelled"], seed) if labelled_target is not None else batch["source"]
+        )
         clean = augment_pair(clean, "none" if mixed_augmentation == "none" else "flip", _subseed(seed, 0))
-        mixed = _auto_augment(clean, loading.auto_share if mixed_augmentation == "auto" else 0.0, _subseed(seed, 1))
+        mixed = _auto_augment(
+            clean, loading.auto_share if mixed_augmentation == "auto" else 0.0, _subseed(seed, 1)
+        )
         pseudo = batch["pseudo"]
         confident = {
             "image": pseudo["image"],
@@ -195,7 +203,7 @@ def mix(source: dict, labelled_target: dict, seed: tf.Tensor) -> dict[str, tf.Te
 def augment_pair(
     batch: dict, augmentation: str, seed: tf.Tensor, auto_share: float = 1.0
 ) -> dict[str, tf.Tensor]:
-    """"none", "flip" or "auto" (flip, then AutoAugment) applied to {"image", "label"}; images become float32."""
+    """ "none", "flip" or "auto" (flip, then AutoAugment) applied to {"image", "label"}; images become float32."""
     images, labels = batch["image"], batch["label"]
     if augmentation != "none":
         images, labels, _ = augment.random_flip(images, labels, _subseed(seed, 0))
@@ -216,10 +224,12 @@ def _auto_augment(batch: dict, share: float, seed: tf.Tensor) -> augment.Augment
     if share == 1.0:
         return augmented
     chosen = tf.random.stateless_uniform([count], _subseed(seed, 1)) < share
-    return augment.Augmented(*(
-        tf.where(tf.reshape(chosen, [count] + [1] * (changed.shape.rank - 1)), changed, kept)
-        for changed, kept in zip(augmented, original, strict=True)
-    ))
+    return augment.Augmented(
+        *(
+            tf.where(tf.reshape(chosen, [count] + [1] * (changed.shape.rank - 1)), changed, kept)
+            for changed, kept in zip(augmented, original, strict=True)
+        )
+    )
 
 
 def _subseed(seed: tf.Tensor, purpose: int) -> tf.Tensor:

@@ -16,6 +16,7 @@ open only for evaluation. `read` enforces it: the label guard.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -27,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from PIL import Image
+
 from udas_tf import progress, run_dir
 from udas_tf.errors import UserError
 
@@ -69,7 +71,9 @@ def encode(sample: Sample) -> bytes:
         "id": _bytes(sample.id.encode()),
         "provenance": _bytes(json.dumps(sample.provenance).encode()),
     }
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(
+        deterministic=True
+    )
 
 
 def decode(serialized: tf.Tensor, size: tuple[int, int], fields: Sequence[str]) -> dict[str, tf.Tensor]:
@@ -223,6 +227,21 @@ def verify(directory: Path) -> None:
             )
 
 
+@contextlib.contextmanager
+def naming_damage(*directories: Path) -> Iterator[None]:
+    """Within it, what TensorFlow says of a damaged record becomes a UserError that names the shard.
+
+    TensorFlow itself does not say which file it was reading. Checksums are compared only then: reading every shard
+    twice at each start would be the price of doing it before.
+    """
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+        for directory in directories:
+            verify(directory)
+        raise
+
+
 def _manifest(role: str, shards: list[dict], provenance: dict) -> dict:
     sizes = {tuple(shard["size"]) for shard in shards}
     if len(sizes) != 1:
@@ -245,7 +264,9 @@ def _claim(directory: Path, identity: dict) -> None:
     """Marks what an unfinished directory is going to hold; refuses to continue what another set began."""
     mark = directory / "writing.json"
     if mark.is_file() and run_dir.read_json(mark) != json.loads(json.dumps(identity)):
-        raise UserError(f"{directory} holds an unfinished set made with other settings; remove it and run again")
+        raise UserError(
+            f"{directory} holds an unfinished set made with other settings; remove it and run again"
+        )
     run_dir.write_json(mark, identity)
 
 
@@ -281,8 +302,6 @@ def _write_shard(path: Path, samples: Iterable[Sample], expected: int, bar) -> d
         "bytes": path.stat().st_size,
         "sha256": _sha256(path),
     }
-
-
 
 
 def _png(array: np.ndarray) -> bytes:

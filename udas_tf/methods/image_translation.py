@@ -43,7 +43,9 @@ class ImagePool(keras.layers.Layer):
         return tf.stack(shown)
 
     def _exchange_one(self, image: tf.Tensor, step: tf.Tensor, number: int) -> tf.Tensor:
-        seed = tf.random.experimental.stateless_fold_in(tf.stack([self.seed, tf.cast(step, tf.int32)]), number)
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.stack([self.seed, tf.cast(step, tf.int32)]), number
+        )
         stored = tf.convert_to_tensor(self.stored)
         filling = stored < self.capacity
         swap = filling | (tf.random.stateless_uniform([], seed) < 0.5)
@@ -124,7 +126,9 @@ class ImageTranslation(Method):
             }
             terms = self.loss_terms(batch, translated)
             loss = self.optimizer.scale_loss(weighted_sum(terms, self.term_weights))
-        shown = {domain: self.pools[domain].exchange(images, self.step) for domain, images in translated.items()}
+        shown = {
+            domain: self.pools[domain].exchange(images, self.step) for domain, images in translated.items()
+        }
         with tf.GradientTape() as discriminator_tape:
             judged = self.discriminator_terms(batch, shown)
             discriminator_loss = self.discriminator_optimizer.scale_loss(tf.add_n(list(judged.values())))

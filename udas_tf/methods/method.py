@@ -18,8 +18,9 @@ def weighted_sum(terms: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Tensor
 class Method(keras.Model):
     """A training as a Keras model: `fit` runs its `train_step`.
 
-    Subclasses compute unweighted terms by their name in the paper, each this replica's share of the global mean
-    (losses/reduction.py), and return `self.logged(terms)`.
+    Subclasses set `segmenter` and `term_weights`, call `prepare`, and compute `loss_terms(batch)`: unweighted terms by
+    their name in the paper, each this replica's share of the global mean (losses/reduction.py). Those that train
+    against discriminators have a `train_step` of their own.
     """
 
     def __init__(self, names: Iterable[str], **kwargs):
@@ -39,6 +40,13 @@ class Method(keras.Model):
     def prepare(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Makes the model ready for `fit`. XLA is applied within the step where it pays, not around it."""
         self.compile(optimizer=optimizer, jit_compile=False, auto_scale_loss=False)
+
+    def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            terms = self.loss_terms(batch)
+            loss = self.optimizer.scale_loss(weighted_sum(terms, self.term_weights))
+        minimize(self.optimizer, loss, tape, self.segmenter.trainable_variables)
+        return self.logged(terms)
 
     def track(self, kind: str, parts: Mapping[str, keras.layers.Layer]) -> Mapping[str, keras.layers.Layer]:
         """Makes the values of a dictionary part of checkpoints, in which Keras's own dictionaries are left out."""

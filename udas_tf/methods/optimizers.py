@@ -17,14 +17,18 @@ class SegmenterSGD(keras.optimizers.SGD):
     classifiers.
     """
 
-    def __init__(self, learning_rate, momentum: float, l2: float, factors: dict[str, float], name="segmenter_sgd"):
+    def __init__(
+        self, learning_rate, momentum: float, l2: float, factors: dict[str, float], name="segmenter_sgd"
+    ):
         super().__init__(learning_rate, momentum=momentum, name=name)
         self.l2 = l2
         self.factors = factors
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        learning_rate = keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0)
+        learning_rate = keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(
+            self._paths[index], 1.0
+        )
         gradient = keras.ops.cast(gradient, variable.dtype) + self.l2 * variable
         if self.momentum:
             gradient += self.momentum * keras.ops.cast(self.momentums[index], variable.dtype)
@@ -38,7 +42,9 @@ class SegmenterSGD(keras.optimizers.SGD):
 
 def poly(learning_rate: float, steps: int, power: float) -> keras.optimizers.schedules.LearningRateSchedule:
     """learning_rate * (1 - step / steps) ** power."""
-    return keras.optimizers.schedules.PolynomialDecay(learning_rate, steps, end_learning_rate=0.0, power=power)
+    return keras.optimizers.schedules.PolynomialDecay(
+        learning_rate, steps, end_learning_rate=0.0, power=power
+    )
 
 
 def segmenter_optimizer(section, segmenter: keras.Model) -> keras.optimizers.Optimizer:

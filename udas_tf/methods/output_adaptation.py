@@ -39,7 +39,9 @@ class OutputAdaptation(Method):
         adversarial_loss: str,
         kl_from_step: int,
     ):
-        discriminator_names = [f"{kind}_{level}" for kind in ("L_D", "D_accuracy") for level in LEVELS.values()]
+        discriminator_names = [
+            f"{kind}_{level}" for kind in ("L_D", "D_accuracy") for level in LEVELS.values()
+        ]
         super().__init__([*term_weights, *discriminator_names])
         self.segmenter = segmenter
         self.discriminators = self.track("discriminator", discriminators)
@@ -89,7 +91,9 @@ class OutputAdaptation(Method):
             discriminator_loss = self.discriminator_optimizer.scale_loss(judged["L_D_p"] + judged["L_D_a"])
         discriminator_variables = [v for d in self.discriminators.values() for v in d.trainable_variables]
         minimize(self.optimizer, loss, tape, self.segmenter.trainable_variables)
-        minimize(self.discriminator_optimizer, discriminator_loss, discriminator_tape, discriminator_variables)
+        minimize(
+            self.discriminator_optimizer, discriminator_loss, discriminator_tape, discriminator_variables
+        )
         return self.logged(terms | judged)
 
     def current_weights(self) -> dict[str, tf.Tensor | float]:

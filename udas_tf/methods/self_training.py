@@ -9,7 +9,7 @@ from udas_tf import inference
 from udas_tf.data import geometry
 from udas_tf.losses.segmentation import cross_entropy
 from udas_tf.losses.self_training import consistency
-from udas_tf.methods.method import Method, minimize, weighted_sum
+from udas_tf.methods.method import Method
 
 
 class SelfTraining(Method):
@@ -63,10 +63,3 @@ class SelfTraining(Method):
         seed = tf.stack([self.seed, tf.cast(self.step, tf.int32)])
         taught = inference.maximum_confidence_distribution(self.teacher, clean, self.consistency_views, seed)
         return geometry.warp(taught, transforms, fill=0.0)
-
-    def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            terms = self.loss_terms(batch)
-            loss = self.optimizer.scale_loss(weighted_sum(terms, self.term_weights))
-        minimize(self.optimizer, loss, tape, self.segmenter.trainable_variables)
-        return self.logged(terms)

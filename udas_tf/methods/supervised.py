@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from udas_tf import inference
 from udas_tf.losses.segmentation import cross_entropy
-from udas_tf.methods.method import Method, minimize, weighted_sum
+from udas_tf.methods.method import Method
 
 
 class Supervised(Method):
@@ -32,10 +32,3 @@ class Supervised(Method):
             "L_seg_p": cross_entropy(batch["label"], outputs["primary"]),
             "L_seg_a": cross_entropy(batch["label"], outputs["auxiliary"]),
         }
-
-    def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            terms = self.loss_terms(batch)
-            loss = self.optimizer.scale_loss(weighted_sum(terms, self.term_weights))
-        minimize(self.optimizer, loss, tape, self.segmenter.trainable_variables)
-        return self.logged(terms)

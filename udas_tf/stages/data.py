@@ -31,7 +31,9 @@ def prepare(config, run_dir: RunDir) -> None:
     available = len(target.labelled)
     budget = config.data.target.labelled
     if not -1 <= budget <= available:
-        raise UserError(f"data.target.labelled={budget}, and {available} images have labels; -1 takes all of them")
+        raise UserError(
+            f"data.target.labelled={budget}, and {available} images have labels; -1 takes all of them"
+        )
     budget = available if budget == -1 else budget
     _write(config, run_dir, "source_train", "training", datasets.source_train(config, classes))
     _write(config, run_dir, "target_unlabelled", "training", _without_labels(target))
@@ -46,7 +48,9 @@ def inspect(config, run_dir: RunDir, output: str | None = None) -> None:
     """Verifies the checksums of a run's sets, prints their class shares, writes a mosaic PNG of images and labels."""
     finished = [name for name in SETS if is_finished(run_dir.data(name))]
     if not finished:
-        raise UserError(f"{run_dir.path} has no records; run first: bin/udas data prepare --workdir={run_dir.path}")
+        raise UserError(
+            f"{run_dir.path} has no records; run first: bin/udas data prepare --workdir={run_dir.path}"
+        )
     classes = networks.class_set(config)
     manifests = {}
     for name in finished:
@@ -106,7 +110,10 @@ def _pairs(directory: Path, palette: np.ndarray, count: int = 4) -> list[np.ndar
     """The first images of a set, each above its label: uint8 [2H, W, 3]."""
     batches, _ = pipeline.evaluation(directory, count, ("image", "label"))
     batch = next(batches.as_numpy_iterator())
-    pairs = [np.concatenate([image, palette[label]]) for image, label in zip(batch["image"], batch["label"], strict=True)]
+    pairs = [
+        np.concatenate([image, palette[label]])
+        for image, label in zip(batch["image"], batch["label"], strict=True)
+    ]
     height, width = pairs[0].shape[:2]
     blank = np.zeros((height, width, 3), np.uint8)
     return pairs + [blank] * (count - len(pairs))

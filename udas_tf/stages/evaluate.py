@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from udas_tf import inference, metrics, progress
-from udas_tf.data import pipeline
+from udas_tf.data import pipeline, records
 from udas_tf.run_dir import RunDir, read_json, write_json
 from udas_tf.stages import networks, rounds
 
@@ -49,7 +49,10 @@ def score(config, segmenter: keras.Model, directory: Path, run_dir: RunDir) -> d
         return metrics.confusion_matrix(labels, predictions, len(classes))
 
     confusion = np.zeros((len(classes), len(classes)), np.int64)
-    with progress.bar(manifest["count"], "evaluate", "image", leave=False) as bar:
+    with (
+        records.naming_damage(directory),
+        progress.bar(manifest["count"], "evaluate", "image", leave=False) as bar,
+    ):
         for batch in batches:
             confusion += batch_confusion(batch["image"], batch["label"]).numpy()
             bar.update(len(batch["image"]))

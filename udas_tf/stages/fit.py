@@ -87,7 +87,7 @@ def fit(
     if start >= section.steps:
         return
     dataset = batches(start)
-    try:
+    with records.naming_damage(*reads):
         method.fit(
             dataset,
             initial_epoch=start // section.log_every,
@@ -102,11 +102,6 @@ def fit(
                 Checkpoints(manager, section),
             ],
         )
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
-        # TensorFlow does not say which file it was reading.
-        for records_directory in reads:
-            records.verify(records_directory)
-        raise
 
 
 class Progress(keras.callbacks.Callback):

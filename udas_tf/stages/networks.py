@@ -68,7 +68,9 @@ def trained_generator(config, run_dir: RunDir) -> keras.Model:
 
 def image_discriminator(config) -> keras.Model:
     section = config.translate
-    return discriminators.patch_gan(width=section.discriminator_width, num_layers=section.discriminator_layers)
+    return discriminators.patch_gan(
+        width=section.discriminator_width, num_layers=section.discriminator_layers
+    )
 
 
 def load(network: keras.Model, path: Path) -> None:

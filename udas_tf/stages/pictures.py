@@ -77,7 +77,9 @@ class TranslationPictures(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         examples = list(self.batches.take(SHOWN))
-        source, target = (tf.concat([batch[domain] for batch in examples], 0) for domain in ("source", "target"))
+        source, target = (
+            tf.concat([batch[domain] for batch in examples], 0) for domain in ("source", "target")
+        )
         to_target, to_source = self.model.generators["G"], self.model.generators["F"]
         translated = to_target(source)
         panels = {

@@ -29,7 +29,9 @@ def pseudo_label(config, run_dir: RunDir, round_number: int) -> None:
 
 def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
     """Pseudo-labels as records with confidence."""
-    unlabelled = run_dir.require(run_dir.data("target_unlabelled"), "the unlabelled target set", "data prepare")
+    unlabelled = run_dir.require(
+        run_dir.data("target_unlabelled"), "the unlabelled target set", "data prepare"
+    )
     teacher_row = rounds.teacher(config, round_number)
     teacher = networks.trained_segmenter(config, run_dir, teacher_row)
     trained = read_json(run_dir.training(teacher_row.name) / "manifest.json")
@@ -59,15 +61,16 @@ def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
             ):
                 yield records.Sample(id_.decode(), image, label, confidence, provenance)
 
-    records.write(
-        directory,
-        "training",
-        manifest["count"],
-        samples_of,
-        shard_images=-(-config.data.shard_images // section.batch_size) * section.batch_size,
-        provenance=provenance,
-        label=f"pseudo_label round {round_number}",
-    )
+    with records.naming_damage(unlabelled):
+        records.write(
+            directory,
+            "training",
+            manifest["count"],
+            samples_of,
+            shard_images=-(-config.data.shard_images // section.batch_size) * section.batch_size,
+            provenance=provenance,
+            label=f"pseudo_label round {round_number}",
+        )
 
 
 def audit(config, run_dir: RunDir, round_number: int) -> dict:

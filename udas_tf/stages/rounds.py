@@ -53,9 +53,7 @@ _SUPERVISED = Row("supervised", "supervised")
 def student(config, round_number: int) -> Row:
     if round_number < 1:
         raise UserError(f"--round={round_number}: rounds count from 1")
-    return Row(
-        f"student_{round_number}", "student", True, mixed=has_labels(config), round=round_number
-    )
+    return Row(f"student_{round_number}", "student", True, mixed=has_labels(config), round=round_number)
 
 
 def has_labels(config) -> bool:
@@ -109,7 +107,9 @@ def start(config, row: Row) -> Row | None:
         return None
     expected = {"uda": "source", "student": "teacher"}[row.stage]
     if config[row.stage].start_from != expected:
-        raise UserError(f"{row.stage}.start_from={config[row.stage].start_from!r}; expected '' or {expected!r}")
+        raise UserError(
+            f"{row.stage}.start_from={config[row.stage].start_from!r}; expected '' or {expected!r}"
+        )
     if row.stage == "student":
         return teacher(config, row.round)
     return find(config, "source", None, "translation" if row.translated else "no_adaptation")

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from udas_tf.data import pipeline, records
+from udas_tf.data import pipeline
 from udas_tf.errors import UserError
 from udas_tf.methods import optimizers
 from udas_tf.methods.image_translation import ImagePool, ImageTranslation
@@ -64,7 +64,9 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
     write_json(directory / METRICS, result)
     shown.write_scores(result)
     _finish(directory, networks.WEIGHTS, {"row": row.name, "stage": row.stage, "round": row.round}, section)
-    print(f"{row.name}: mIoU {100 * result['miou']:.1f} %, pixel accuracy {100 * result['pixel_accuracy']:.1f} %")
+    print(
+        f"{row.name}: mIoU {100 * result['miou']:.1f} %, pixel accuracy {100 * result['pixel_accuracy']:.1f} %"
+    )
 
 
 def train_translation(config, run_dir: RunDir) -> None:
@@ -79,7 +81,9 @@ def train_translation(config, run_dir: RunDir) -> None:
         _check_batch(section, strategy)
         method = _image_translation(config)
         batches = functools.cache(
-            lambda start: pipeline.unpaired(_loading(config, section, start), source, target, tuple(section.crop))
+            lambda start: pipeline.unpaired(
+                _loading(config, section, start), source, target, tuple(section.crop)
+            )
         )
         shown = pictures.TranslationPictures(run_dir, batches(0))
         fit(method, batches, section, directory, run_dir.tensorboard("translate"), [source, target], [shown])
@@ -165,10 +169,14 @@ def _method(config, run_dir: RunDir, row: rounds.Row) -> Method:
     return Supervised(segmenter, optimizer, section.lambda_seg)
 
 
-def _output_adaptation(config, segmenter: keras.Model, optimizer: keras.optimizers.Optimizer) -> OutputAdaptation:
+def _output_adaptation(
+    config, segmenter: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> OutputAdaptation:
     section = config.uda
     discriminators = networks.output_discriminators(config)
-    schedule = optimizers.poly(section.discriminator_learning_rate, section.schedule_steps, section.poly_power)
+    schedule = optimizers.poly(
+        section.discriminator_learning_rate, section.schedule_steps, section.poly_power
+    )
     discriminator_optimizer = optimizers.built(
         keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.99),
         [variable for network in discriminators.values() for variable in network.trainable_variables],
@@ -182,7 +190,13 @@ def _output_adaptation(config, segmenter: keras.Model, optimizer: keras.optimize
     }
     kl_from_step = round(section.kl_warmup * section.steps)
     return OutputAdaptation(
-        segmenter, discriminators, optimizer, discriminator_optimizer, weights, section.adversarial_loss, kl_from_step
+        segmenter,
+        discriminators,
+        optimizer,
+        discriminator_optimizer,
+        weights,
+        section.adversarial_loss,
+        kl_from_step,
     )
 
 
@@ -195,7 +209,9 @@ def _image_translation(config) -> ImageTranslation:
     for pair in (generators, discriminators):
         schedule = optimizers.ConstantThenLinear(section.learning_rate, constant, section.steps)
         variables = [variable for network in pair.values() for variable in network.trainable_variables]
-        optimizer_pair.append(optimizers.built(keras.optimizers.Adam(schedule, beta_1=section.beta_1), variables))
+        optimizer_pair.append(
+            optimizers.built(keras.optimizers.Adam(schedule, beta_1=section.beta_1), variables)
+        )
     size = tuple(section.crop) if tuple(section.crop) != (0, 0) else tuple(config.data.size)
     pools = {
         domain: ImagePool(section.pool_size, (*size, 3), seed=2 * config.seed + number)

@@ -20,7 +20,9 @@ def translate(config, run_dir: RunDir) -> None:
     trained = read_json(run_dir.training("translate") / "manifest.json")
     batches, manifest = pipeline.evaluation(source, 1, ("image", "label", "id"))
     provenance = manifest["provenance"] | {"translated_by": trained["weights_sha256"]}
-    apply = tf.function(lambda images: to_uint8(generator(images, training=False)), autograph=False, reduce_retracing=True)
+    apply = tf.function(
+        lambda images: to_uint8(generator(images, training=False)), autograph=False, reduce_retracing=True
+    )
 
     def samples_of(indices: range) -> Iterator[records.Sample]:
         for record in batches.skip(indices.start).take(len(indices)):
@@ -28,15 +30,16 @@ def translate(config, run_dir: RunDir) -> None:
             name = record["id"][0].numpy().decode()
             yield records.Sample(name, image, record["label"][0].numpy(), provenance=provenance)
 
-    records.write(
-        run_dir.translated,
-        "training",
-        manifest["count"],
-        samples_of,
-        shard_images=config.data.shard_images,
-        provenance=provenance,
-        label="translate",
-    )
+    with records.naming_damage(source):
+        records.write(
+            run_dir.translated,
+            "training",
+            manifest["count"],
+            samples_of,
+            shard_images=config.data.shard_images,
+            provenance=provenance,
+            label="translate",
+        )
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:
