@@ -68,12 +68,15 @@ def main(workdir: str) -> None:
                 loss = terms["L_D_p"] + terms["L_D_a"]
             return tape.gradient(loss, variables)
 
-        parts = {"input pipeline": lambda: next(batches)}
-        for name, part in (("network", network), ("losses", losses), ("discriminators", discriminators)):
-            parts[name] = tf.function(part, autograph=False)
-        parts["whole step"] = lambda step=tf.function(method.train_step, autograph=False): step(batch)
+        print(f"{'input pipeline':15} {median_ms(lambda: next(batches)):7.1f} ms", flush=True)
+        parts = {
+            "network": network,
+            "losses": losses,
+            "discriminators": discriminators,
+            "whole step": lambda: method.train_step(batch),
+        }
         for name, part in parts.items():
-            print(f"{name:15} {median_ms(part):7.1f} ms", flush=True)
+            print(f"{name:15} {median_ms(tf.function(part, autograph=False)):7.1f} ms", flush=True)
 
 
 if __name__ == "__main__":
