@@ -83,7 +83,7 @@ def fit(
     manager = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=2)
     if manager.latest_checkpoint:
         checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
-    start = int(method.step)
+    start = int(keras.ops.convert_to_numpy(method.step))
     if start >= section.steps:
         return
     dataset = batches(start)
