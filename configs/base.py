@@ -22,12 +22,9 @@ def segmenter_training() -> ConfigDict:
     section.weight_decay = 5e-4  # of all trainable variables
     section.classifier_factor = 10.0  # learning rate of the classifiers / that of the backbone
     section.lambda_seg = 0.1  # weight of the auxiliary classifier's segmentation loss
-    section.augment = (
-        "flip"  # "none", "flip" (left-right) or "auto" (flip, then AutoAugment's ImageNet policy)
-    )
-    section.auto_share = (
-        1.0  # fraction of images that "auto" sends through AutoAugment; the others are only flipped
-    )
+    section.augment = "flip"  # "none", "flip" (left-right) or "auto" (flip, then AutoAugment)
+    section.auto_share = 1.0  # fraction of images that "auto" sends through AutoAugment, not only flips
+    section.scale = (1.0, 1.0)  # labelled images are enlarged by a random factor between, and cropped back
     section.log_every = 100  # steps between two lines of TensorBoard scalars
     section.checkpoint_every = 2_000  # steps between two checkpoints to resume from; a multiple of log_every
     return section

@@ -296,3 +296,33 @@ def test_evaluation_reads_every_image_in_order(sets):
     ]
     assert found[0]["image"].dtype == np.uint8
     np.testing.assert_array_equal(found[2]["image"][0], make_sample("source", 4).image)
+
+
+def checkered(**options):
+    """A batch whose images repeat their labels, in levels of 200: label and image must keep agreeing."""
+    labels = np.zeros((8, *SIZE), np.uint8)
+    labels[:, :, SIZE[1] // 2 :] = 1
+    images = np.repeat(200 * labels[..., np.newaxis], 3, axis=-1)
+    batch = {"image": tf.constant(images), "label": tf.constant(labels)}
+    return loading(**options).augment_pair(batch, "none", tf.constant([3, 4]))
+
+
+def test_random_scale_enlarges_image_and_label_together():
+    pair = checkered(scale=(2.0, 4.0))
+    images, labels = pair["image"].numpy()[..., 0], pair["label"].numpy()
+    pure = (images == 0) | (images == 200)  # elsewhere two neighbours are mixed
+    np.testing.assert_array_equal(images[pure], 200.0 * labels[pure])
+    assert pure.mean() > 0.9
+    assert len({label.sum() for label in labels}) > 1, "every image shows the same window"
+
+
+def test_a_share_of_the_images_goes_through_autoaugment():
+    original = checkered(scale=(1.0, 1.0))["image"].numpy()
+    batch = {"image": tf.cast(original, tf.uint8), "label": tf.zeros((8, *SIZE), tf.uint8)}
+    untouched = 0
+    for step in range(4):
+        images = loading(auto_share=0.5).augment_pair(batch, "auto", tf.constant([0, step]))["image"].numpy()
+        same = (images == original) | (images == original[:, :, ::-1])
+        untouched += same.all(axis=(1, 2, 3)).sum()
+    # Half of 32 are left as they are, but for a flip, and some more where AutoAugment chose to do nothing.
+    assert 8 <= untouched <= 31

@@ -31,6 +31,8 @@ class Loading:
       shuffle_images: size of the shuffle buffer, images.
       cache: keep decoded records in memory.
       auto_share: fraction of the images that the augmentation "auto" sends through AutoAugment.
+      scale: (least, greatest) factor by which labelled images are enlarged before a random window of their own
+        size is cut from them; (1, 1) leaves them as they are.
     """
 
     batch_size: int
@@ -39,6 +41,7 @@ class Loading:
     shuffle_images: int
     cache: bool
     auto_share: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
 
     def batches(self, directory: Path, fields: Sequence[str], stream: int) -> tf.data.Dataset:
         """Endless shuffled batches of decoded records.
@@ -69,13 +72,26 @@ class Loading:
         )
         return augmented.prefetch(tf.data.AUTOTUNE)
 
+    def augment_pair(self, batch: dict, augmentation: str, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """ "none", "flip" or "auto" (flip, then AutoAugment) of {"image", "label"}, after the random scale.
+
+        Images become float32.
+        """
+        images, labels = batch["image"], batch["label"]
+        if self.scale != (1.0, 1.0):
+            size = tuple(images.shape[1:3])
+            images, labels, _ = augment.random_scale_crop(images, labels, size, self.scale, _subseed(seed, 2))
+        if augmentation != "none":
+            images, labels, _ = augment.random_flip(images, labels, _subseed(seed, 0))
+        share = self.auto_share if augmentation == "auto" else 0.0
+        augmented = _auto_augment({"image": images, "label": labels}, share, _subseed(seed, 1))
+        return {"image": augmented.images, "label": augmented.labels}
+
 
 def labelled(loading: Loading, directory: Path, augmentation: str) -> tf.data.Dataset:
     """Batches {"image", "label"} of one labelled set, for supervised training."""
     batches = loading.batches(directory, ("image", "label"), stream=0)
-    return loading.augmented(
-        batches, lambda batch, seed: augment_pair(batch, augmentation, seed, loading.auto_share)
-    )
+    return loading.augmented(batches, lambda batch, seed: loading.augment_pair(batch, augmentation, seed))
 
 
 def unpaired(loading: Loading, source: Path, target: Path, crop: tuple[int, int]) -> tf.data.Dataset:
@@ -122,10 +138,10 @@ def adaptation(
 
     def augment_batch(batch, seed):
         if labelled_target is None:
-            source_pair = augment_pair(batch["source"], augmentation, _subseed(seed, 0), loading.auto_share)
+            source_pair = loading.augment_pair(batch["source"], augmentation, _subseed(seed, 0))
         else:
             mixed = mix(batch["source"], batch["labelled"], seed)
-            source_pair = augment_pair(mixed, mixed_augmentation, _subseed(seed, 0), loading.auto_share)
+            source_pair = loading.augment_pair(mixed, mixed_augmentation, _subseed(seed, 0))
         images = batch["target"]["image"]
         if augmentation != "none":
             images = augment.random_flip(images, None, _subseed(seed, 1)).images
@@ -160,7 +176,9 @@ def self_training(
         clean = (
             mix(batch["source"], batch["labelled"], seed) if labelled_target is not None else batch["source"]
         )
-        clean = augment_pair(clean, "none" if mixed_augmentation == "none" else "flip", _subseed(seed, 0))
+        clean = loading.augment_pair(
+            clean, "none" if mixed_augmentation == "none" else "flip", _subseed(seed, 0)
+        )
         mixed = _auto_augment(
             clean, loading.auto_share if mixed_augmentation == "auto" else 0.0, _subseed(seed, 1)
         )
@@ -176,7 +194,7 @@ def self_training(
                 "clean": clean["image"],
                 "transform": mixed.transforms,
             },
-            "pseudo": augment_pair(confident, pseudo_augmentation, _subseed(seed, 2), loading.auto_share),
+            "pseudo": loading.augment_pair(confident, pseudo_augmentation, _subseed(seed, 2)),
         }
 
     return loading.augmented(tf.data.Dataset.zip(parts), augment_batch)
@@ -198,18 +216,6 @@ def mix(source: dict, labelled_target: dict, seed: tf.Tensor) -> dict[str, tf.Te
         _subseed(seed, 7),
     )
     return {"image": images, "label": labels}
-
-
-def augment_pair(
-    batch: dict, augmentation: str, seed: tf.Tensor, auto_share: float = 1.0
-) -> dict[str, tf.Tensor]:
-    """ "none", "flip" or "auto" (flip, then AutoAugment) applied to {"image", "label"}; images become float32."""
-    images, labels = batch["image"], batch["label"]
-    if augmentation != "none":
-        images, labels, _ = augment.random_flip(images, labels, _subseed(seed, 0))
-    share = auto_share if augmentation == "auto" else 0.0
-    augmented = _auto_augment({"image": images, "label": labels}, share, _subseed(seed, 1))
-    return {"image": augmented.images, "label": augmented.labels}
 
 
 def _auto_augment(batch: dict, share: float, seed: tf.Tensor) -> augment.Augmented:

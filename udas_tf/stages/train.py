@@ -108,10 +108,11 @@ def _inputs(run_dir: RunDir, row: rounds.Row) -> dict[str, Path]:
     return inputs
 
 
-def _loading(config, section, start: int) -> pipeline.Loading:
+def _loading(config, section, start: int, **augmentation) -> pipeline.Loading:
     data = config.data
-    share = section.get("auto_share", 1.0)  # CycleGAN's section has none
-    return pipeline.Loading(section.batch_size, config.seed, start, data.shuffle_images, data.cache, share)
+    return pipeline.Loading(
+        section.batch_size, config.seed, start, data.shuffle_images, data.cache, **augmentation
+    )
 
 
 def _batches(config, row: rounds.Row, inputs: dict[str, Path]):
@@ -120,7 +121,7 @@ def _batches(config, row: rounds.Row, inputs: dict[str, Path]):
 
     @functools.cache  # the pictures look at the first batch of the very pipeline that trains
     def batches(start: int) -> tf.data.Dataset:
-        loading = _loading(config, section, start)
+        loading = _loading(config, section, start, auto_share=section.auto_share, scale=tuple(section.scale))
         match row.stage:
             case "source":
                 return pipeline.labelled(loading, inputs["source"], section.augment)
