@@ -273,7 +273,7 @@ def test_the_saved_config_is_the_default_of_later_commands(calls, tmp_path):
     [
         (["--config.uda.steps=300"], "(uda.steps: 250 in the run, 300 given)"),
         (
-            ["--config.seed=1", "--config.data.size=48,96"],
+            ["--config.seed=2", "--config.data.size=48,96"],
             "(data.size: (96, 192) in the run, (48, 96) given; seed",
         ),
         (["--config=configs/base.py"], "data.cache: True in the run, False given"),
