@@ -32,14 +32,15 @@ def _grow(shape, pixels: int):
 
 
 @functools.cache
-def _differentiates_dilation() -> bool:
-    """Whether this TensorFlow computes gradients of dilated convolutions on the CPU: those with oneDNN do."""
+def _differentiates_dilation(dtype: str) -> bool:
+    """Whether this TensorFlow computes gradients of dilated convolutions on the CPU: those with oneDNN do, but for
+    float16."""
     with tf.init_scope(), tf.device("CPU:0"):
         try:
             tf.raw_ops.Conv2DBackpropInput(
                 input_sizes=(1, 5, 5, 2),
-                filter=tf.ones((3, 3, 2, 2)),
-                out_backprop=tf.ones((1, 5, 5, 2)),
+                filter=tf.ones((3, 3, 2, 2), dtype),
+                out_backprop=tf.ones((1, 5, 5, 2), dtype),
                 strides=[1, 1, 1, 1],
                 padding="SAME",
                 dilations=[1, 2, 2, 1],
@@ -59,7 +60,7 @@ def _symmetric_convolution(inputs, kernel, strides, dilation):
     if strides > 1 or size % 2 == 0:
         padded = tf.pad(inputs, _pad((size - 1) // 2)) if size > 1 else inputs
         return tf.nn.conv2d(padded, kernel, strides, "VALID")
-    if dilation == 1 or _differentiates_dilation():
+    if dilation == 1 or _differentiates_dilation(tf.as_dtype(inputs.dtype).name):
         return tf.nn.conv2d(inputs, kernel, strides, "SAME", dilations=dilation)
     # Rearranges space into batches, which takes two to seven times as long on small maps.
     return tf.nn.convolution(inputs, kernel, strides, "SAME", dilations=dilation)

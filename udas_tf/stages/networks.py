@@ -39,6 +39,7 @@ def segmenter(config) -> keras.Model:
 def trained_segmenter(config, run_dir: RunDir, row: Row) -> keras.Model:
     """The segmenter of a finished row; UserError naming the command that trains it otherwise."""
     directory = run_dir.require(run_dir.training(row.name), f"the {row.name} segmenter", row.command)
+    keras.config.set_dtype_policy(config.precision)  # it computes as it did in training
     network = segmenter(config)
     load(network, directory / WEIGHTS)
     return network
@@ -61,6 +62,7 @@ def generator(config) -> keras.Model:
 def trained_generator(config, run_dir: RunDir) -> keras.Model:
     """G: source -> target, as `train --stage=translate` left it."""
     directory = run_dir.require(run_dir.training("translate"), "the generator", "train --stage=translate")
+    keras.config.set_dtype_policy(config.precision)
     network = generator(config)
     load(network, directory / GENERATOR_WEIGHTS)
     return network
