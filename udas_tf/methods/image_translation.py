@@ -79,15 +79,15 @@ class ImageTranslation(Method):
         lambda_cyc: float,
         lambda_identity: float,
     ):
-        self_weights = {"L_GAN_G": 1.0, "L_GAN_F": 1.0, "L_cyc": lambda_cyc}
+        term_weights = {"L_GAN_G": 1.0, "L_GAN_F": 1.0, "L_cyc": lambda_cyc}
         if lambda_identity > 0.0:
-            self_weights["L_identity"] = lambda_identity
-        super().__init__([*self_weights, "L_D_source", "L_D_target"])
+            term_weights["L_identity"] = lambda_identity
+        super().__init__([*term_weights, "L_D_source", "L_D_target"])
         self.generators = self.track("generator", generators)
         self.discriminators = self.track("discriminator", discriminators)
         self.discriminator_optimizer = discriminator_optimizer
         self.pools = self.track("pool", pools)
-        self.term_weights = self_weights
+        self.term_weights = term_weights
         self.prepare(generator_optimizer)
 
     def loss_terms(self, batch: dict, translated: dict) -> dict[str, tf.Tensor]:
