@@ -281,7 +281,7 @@ def _data_prepare(given: Given) -> None:
 def _data_inspect(given: Given) -> None:
     config, run_dir = _open_run(given, saves=False)
     with _loading_tensorflow():
-        from udas_tf.stages.data import inspect
+        from udas_tf.stages.inspect import inspect
     inspect(config, run_dir, given.output)
 
 
