@@ -98,6 +98,7 @@ def get_config() -> ConfigDict:
     config.pseudo_label = ConfigDict()
     config.pseudo_label.views = 3  # K
     config.pseudo_label.threshold = 0.6  # pixels below this confidence become 255 when the student reads them
+    config.pseudo_label.class_share = 0.0  # of a class's pixels kept at least, by a lower threshold for that class
     config.pseudo_label.batch_size = 4  # images
 
     config.student = segmenter_training()

@@ -42,6 +42,24 @@ def test_against_a_loop_over_pixels():
         assert view[place] == max(counted, key=lambda number: confidences[(number, *place)])
 
 
+def fixed(threshold):
+    """Thresholds of a method that has one for all classes."""
+    return pseudo_labels.class_thresholds(np.ones((256, 256), np.int64), threshold, 0.0)
+
+
+def test_a_class_that_is_seldom_sure_keeps_its_share():
+    histogram = np.zeros((256, 256), np.int64)
+    histogram[0, [100, 200, 250]] = 1, 3, 6  # nine of ten pixels reach 0.6 anyway
+    histogram[1, [50, 80, 120, 160]] = 2, 4, 3, 1  # one of ten does; the surest four reach 120
+    thresholds = pseudo_labels.class_thresholds(histogram, 0.6, 0.4)
+    assert thresholds.dtype == np.uint8
+    assert list(thresholds[:3]) == [153, 120, 153]  # a class without pixels has the threshold of all
+    assert list(pseudo_labels.class_thresholds(histogram, 0.6, 1.0)[:2]) == [100, 50]
+    labels = tf.constant([[[0, 0, 1, 1]]], tf.uint8)
+    confidence = tf.constant([[[153, 152, 120, 119]]], tf.uint8)
+    np.testing.assert_array_equal(pseudo_labels.mask(labels, confidence, thresholds), [[[0, 255, 1, 255]]])
+
+
 @pytest.mark.parametrize(
     ("threshold", "confidence", "kept"),
     [
@@ -57,7 +75,7 @@ def test_against_a_loop_over_pixels():
 )
 def test_mask_at_the_stored_precision(threshold, confidence, kept):
     labels = tf.constant([[[7]]], tf.uint8)
-    masked = pseudo_labels.mask(labels, tf.constant([[[confidence]]], tf.uint8), threshold)
+    masked = pseudo_labels.mask(labels, tf.constant([[[confidence]]], tf.uint8), fixed(threshold))
     assert masked.dtype == tf.uint8
     assert masked.numpy().item() == (7 if kept else 255)
 
@@ -66,10 +84,10 @@ def test_a_probability_at_the_threshold_is_kept_once_stored():
     """round(255 p) of p = threshold is at the threshold, for every threshold in hundredths."""
     for hundredths in range(101):
         stored = tf.cast(tf.round(255.0 * tf.constant([[[hundredths / 100]]])), tf.uint8)
-        kept = pseudo_labels.mask(tf.constant([[[3]]], tf.uint8), stored, hundredths / 100)
+        kept = pseudo_labels.mask(tf.constant([[[3]]], tf.uint8), stored, fixed(hundredths / 100))
         assert kept.numpy().item() == 3, hundredths
 
 
 def test_what_was_ignored_stays_ignored():
-    masked = pseudo_labels.mask(tf.constant([[[255]]], tf.uint8), tf.constant([[[255]]], tf.uint8), 0.5)
+    masked = pseudo_labels.mask(tf.constant([[[255]]], tf.uint8), tf.constant([[[255]]], tf.uint8), fixed(0.5))
     assert masked.numpy().item() == 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from udas_tf.taxonomy import IGNORE
@@ -41,13 +42,34 @@ def choose(per_view: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
     return chosen
 
 
-def mask(labels: tf.Tensor, confidence: tf.Tensor, threshold: float) -> tf.Tensor:
-    """Labels with IGNORE where the confidence is below the threshold.
+def class_thresholds(histogram: np.ndarray, threshold: float, class_share: float) -> np.ndarray:
+    """The least stored confidence at which a label is kept, by class.
+
+    METHOD.md section 4 keeps pixels at or above one threshold. A class that its teacher is seldom sure of then vanishes
+    from round to round, so a class may be granted a share of its pixels, as in class-balanced self-training
+    [Zou et al. 2018]: its threshold falls to the confidence that this share of its pixels reaches.
+
+    Args:
+      histogram: int [256, 256], pixels by label and stored confidence.
+      threshold: 0..1, of every class that reaches its share with it.
+      class_share: 0..1; 0 gives every class the one threshold.
+
+    Returns:
+      uint8 [256] by label, in units of the stored confidence, round(255 * probability).
+    """
+    reaching = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]  # pixels of a label at a confidence or above
+    granted = reaching >= class_share * reaching[:, :1]  # falls along the confidences, and is true at the first
+    highest = granted.sum(axis=1) - 1
+    return np.minimum(highest, round(255.0 * threshold)).astype(np.uint8)
+
+
+def mask(labels: tf.Tensor, confidence: tf.Tensor, thresholds: tf.Tensor) -> tf.Tensor:
+    """Labels with IGNORE where the confidence is below the label's threshold.
 
     Args:
       labels: uint8 [B, H, W].
       confidence: uint8 [B, H, W], round(255 * probability).
-      threshold: 0..1; compared with the stored confidence at its own precision of 1/255.
+      thresholds: uint8 [256] of `class_thresholds`.
     """
-    kept = tf.cast(confidence, tf.float32) >= tf.round(255.0 * threshold)
+    kept = confidence >= tf.gather(thresholds, tf.cast(labels, tf.int32))
     return tf.where(kept, labels, tf.constant(IGNORE, labels.dtype))

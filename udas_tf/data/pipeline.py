@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from udas_tf import pseudo_labels
@@ -155,7 +156,7 @@ def self_training(
     source: Path,
     labelled_target: Path | None,
     pseudo_labelled: Path,
-    threshold: float,
+    thresholds: np.ndarray,
     mixed_augmentation: str,
     pseudo_augmentation: str,
 ) -> tf.data.Dataset:
@@ -163,7 +164,7 @@ def self_training(
 
     "labelled" is the Domain CutMix of labelled target and source (the source alone without labelled target), with
     the image before AutoAugment and the map between the two, which the consistency term needs. "pseudo" carries the
-    pseudo-labels at or above the threshold.
+    pseudo-labels that reach their class's threshold (`pseudo_labels.class_thresholds`).
     """
     parts = {
         "source": loading.batches(source, ("image", "label"), stream=0),
@@ -185,7 +186,7 @@ def self_training(
         pseudo = batch["pseudo"]
         confident = {
             "image": pseudo["image"],
-            "label": pseudo_labels.mask(pseudo["label"], pseudo["confidence"], threshold),
+            "label": pseudo_labels.mask(pseudo["label"], pseudo["confidence"], thresholds),
         }
         return {
             "labelled": {

@@ -15,6 +15,7 @@ from udas_tf.stages import networks, rounds
 from udas_tf.taxonomy import IGNORE
 
 AUDIT = "audit.json"
+HISTOGRAM = "confidence.json"  # pixels by label and stored confidence
 
 
 def pseudo_label(config, run_dir: RunDir, round_number: int) -> None:
@@ -25,6 +26,17 @@ def pseudo_label(config, run_dir: RunDir, round_number: int) -> None:
     audit_file = directory.parent / AUDIT
     if not audit_file.is_file():
         write_json(audit_file, audit(config, run_dir, round_number))
+
+
+def thresholds(config, run_dir: RunDir, round_number: int) -> np.ndarray:
+    """The confidence that each class's pseudo-labels of a round must reach: `pseudo_labels.class_thresholds`."""
+    section = config.pseudo_label
+    directory = run_dir.pseudo_labels(round_number)
+    file = directory.parent / HISTOGRAM
+    if not file.is_file():
+        write_json(file, _confidence_histogram(directory).tolist())
+    histogram = np.array(read_json(file))
+    return pseudo_labels.class_thresholds(histogram, section.threshold, section.class_share)
 
 
 def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
@@ -73,18 +85,28 @@ def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
         )
 
 
+def _confidence_histogram(directory: Path) -> np.ndarray:
+    """int64 [256, 256]: pixels by pseudo-label and stored confidence."""
+    histogram = np.zeros(256 * 256, np.int64)
+    batches, _ = pipeline.evaluation(directory, 1, ("label", "confidence"))
+    for batch in batches.as_numpy_iterator():
+        pairs = 256 * batch["label"].astype(np.int64) + batch["confidence"]
+        histogram += np.bincount(pairs.ravel(), minlength=256 * 256)
+    return histogram.reshape(256, 256)
+
+
 def audit(config, run_dir: RunDir, round_number: int) -> dict:
     """How much of the target a round's pseudo-labels cover, and how often they are right where labels exist.
 
     Hidden labels are opened for this report only; nothing that trains reads it.
 
     Returns:
-      {"threshold", "coverage": kept / all pixels, "classes": {name: {"share": of the kept pixels,
+      {"threshold", "coverage": kept / all pixels, "classes": {name: {"threshold", "share": of the kept pixels,
       "coverage": kept / labelled as it}}, "precision": {"labelled" | "hidden": {"all": ..., class name: ...}}}.
     """
     classes = networks.class_set(config).classes
     directory = run_dir.pseudo_labels(round_number)
-    threshold = config.pseudo_label.threshold
+    class_thresholds = thresholds(config, run_dir, round_number)
     truth = {
         name: _labels_by_id(run_dir.data(f"target_{name}"))
         for name in ("labelled", "hidden")
@@ -96,7 +118,7 @@ def audit(config, run_dir: RunDir, round_number: int) -> dict:
     batches, _ = pipeline.evaluation(directory, 1, ("label", "confidence", "id"))
     for batch in batches:
         labels = batch["label"]
-        kept = pseudo_labels.mask(labels, batch["confidence"], threshold)
+        kept = pseudo_labels.mask(labels, batch["confidence"], class_thresholds)
         labelled_as += np.bincount(labels.numpy().ravel(), minlength=256)
         kept_as += np.bincount(kept.numpy().ravel(), minlength=256)
         for name, known in truth.items():
@@ -108,10 +130,14 @@ def audit(config, run_dir: RunDir, round_number: int) -> dict:
     kept_as[IGNORE] = 0
     return {
         "round": round_number,
-        "threshold": threshold,
+        "threshold": config.pseudo_label.threshold,
         "coverage": float(kept_as.sum() / labelled_as.sum()),
         "classes": {
-            name: {"share": _ratio(kept_as[i], kept_as.sum()), "coverage": _ratio(kept_as[i], labelled_as[i])}
+            name: {
+                "threshold": float(class_thresholds[i] / 255),
+                "share": _ratio(kept_as[i], kept_as.sum()),
+                "coverage": _ratio(kept_as[i], labelled_as[i]),
+            }
             for i, name in enumerate(classes)
         },
         "precision": {name: _precision(matrix, classes) for name, matrix in confusion.items()},

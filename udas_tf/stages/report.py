@@ -19,9 +19,8 @@ from udas_tf.errors import UserError
 from udas_tf.report import figures, page, tables
 from udas_tf.report.figures import Sheet
 from udas_tf.run_dir import RunDir, is_finished, read_json, write_json
-from udas_tf.stages import networks, rounds
+from udas_tf.stages import networks, pseudo_label, rounds
 from udas_tf.stages.evaluate import METRICS
-from udas_tf.stages.pseudo_label import AUDIT
 from udas_tf.stages.translate import to_uint8
 from udas_tf.taxonomy import IGNORE
 
@@ -147,17 +146,17 @@ def _pseudo_labels(config, run_dir: RunDir) -> Iterator[page.PseudoLabels]:
         directory = run_dir.pseudo_labels(number)
         if not is_finished(directory):
             return
-        audit_file = directory.parent / AUDIT
+        audit_file = directory.parent / pseudo_label.AUDIT
         audit = read_json(audit_file) if audit_file.is_file() else None
-        threshold = config.pseudo_label.threshold
+        thresholds = pseudo_label.thresholds(config, run_dir, number)
         lines = []
         for example in _spread(directory, ("image", "label", "confidence", "id"), IMAGES):
-            kept = pseudo_labels.mask(example["label"], example["confidence"], threshold).numpy()
+            kept = pseudo_labels.mask(example["label"], example["confidence"], thresholds).numpy()
             confidence = figures.confidence_map(example["confidence"] / 255.0)
             panels = [example["image"], palette[kept], confidence]
             share = tables.per_cent((kept != IGNORE).mean())
             lines.append((example["id"].decode(), f"{share} % kept", panels))
-        columns = ("image", f"pseudo-label, threshold {threshold:g}", "confidence")
+        columns = ("image", "pseudo-label, kept pixels", "confidence")
         sheet = Sheet(f"pseudo_labels_{number}", f"Round {number}", columns, lines)
         yield page.PseudoLabels(number, sheet, audit)
 

@@ -19,10 +19,9 @@ from udas_tf.methods.output_adaptation import OutputAdaptation
 from udas_tf.methods.self_training import SelfTraining
 from udas_tf.methods.supervised import Supervised
 from udas_tf.run_dir import RunDir, finish, is_finished, write_json
-from udas_tf.stages import networks, pictures, rounds
+from udas_tf.stages import networks, pictures, pseudo_label, rounds
 from udas_tf.stages.evaluate import METRICS, score_row
 from udas_tf.stages.fit import fit, stage
-from udas_tf.stages.pseudo_label import pseudo_label
 
 
 def train(
@@ -49,13 +48,13 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
     if row.stage == "student":
         teacher = rounds.teacher(config, row.round)
         run_dir.require(run_dir.training(teacher.name), f"the teacher of round {row.round}", teacher.command)
-        pseudo_label(config, run_dir, row.round)
+        pseudo_label.pseudo_label(config, run_dir, row.round)
         inputs["pseudo"] = run_dir.pseudo_labels(row.round)
     section = config[row.stage]
     with stage(config) as strategy:
         _check_batch(section, strategy)
         method = _method(config, run_dir, row)
-        batches = _batches(config, row, inputs)
+        batches = _batches(config, run_dir, row, inputs)
         log_directory = run_dir.tensorboard(row.name)
         shown = pictures.StagePictures(config, run_dir, row, batches(0))
         fit(method, batches, section, directory, log_directory, list(inputs.values()), [shown])
@@ -115,7 +114,7 @@ def _loading(config, section, start: int, **augmentation) -> pipeline.Loading:
     )
 
 
-def _batches(config, row: rounds.Row, inputs: dict[str, Path]):
+def _batches(config, run_dir: RunDir, row: rounds.Row, inputs: dict[str, Path]):
     """Start step -> the dataset of a row."""
     section = config[row.stage]
 
@@ -142,7 +141,7 @@ def _batches(config, row: rounds.Row, inputs: dict[str, Path]):
                     inputs["source"],
                     inputs.get("labelled"),
                     inputs["pseudo"],
-                    config.pseudo_label.threshold,
+                    pseudo_label.thresholds(config, run_dir, row.round),
                     section.augment_mixed,
                     section.augment_pseudo,
                 )
