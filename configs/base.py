@@ -35,7 +35,11 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of every random draw: data, initial weights, augmentation
     config.precision = "float32"  # "float32", "mixed_bfloat16" or "mixed_float16"
     config.replicas = 0  # devices to train on; 0 = every GPU, or the CPU where there is none
-    config.classes = "cityscapes"  # class set, see udas_tf/taxonomy.py
+    # Class set: "cityscapes" (19), "camvid" (11; data of the nineteen are mapped to them) or a classes.yaml of one's own
+    config.rows = (  # of the table, which `run` trains; students come with student.rounds
+        *("no_adaptation", "translation", "adaptation", "translation_adaptation", "cutmix", "supervised"),
+    )
+    config.classes = "cityscapes"
 
     config.data = ConfigDict()
     config.data.size = (360, 640)  # height, width of every record, pixels
@@ -43,21 +47,38 @@ def get_config() -> ConfigDict:
     config.data.cache = False  # keep decoded records in memory: small sets only
     config.data.shuffle_images = 1_000  # size of the shuffle buffer, images
     config.data.source = ConfigDict()
-    config.data.source.dataset = "streets"  # the simulator's data set: "streets" or "folder"
-    config.data.source.root = ""  # of a folder: ROOT/train/images and ROOT/train/labels
-    config.data.source.images = 2_000  # images of its training split; 0 = all
+    # The simulator's data set: "streets" (drawn, needs no root), "gta5", "synthia", "cityscapes", "camvid", "folder"
+    # (one's own) or "records" (what `data prepare --dataset` wrote)
+    config.data.source.dataset = "streets"
+    config.data.source.root = ""  # where it lies; see `data prepare --help` for the layouts
+    config.data.source.images = 2_000  # images of its training split, the first; 0 = all
     config.data.target = ConfigDict()
-    config.data.target.dataset = "streets"  # the camera's data set: "streets" or "folder"
-    config.data.target.root = ""  # of a folder: ROOT/train/images, some ROOT/train/labels; ROOT/val has both
-    config.data.target.images = 500  # images of its training split; 0 = all
+    config.data.target.dataset = "streets"  # the camera's data set, as the simulator's
+    config.data.target.root = ""
+    config.data.target.images = 500  # images of its training split, the first; 0 = all
+    config.data.target.extra = False  # adds the images of its split train_extra to the unlabelled ones
     config.data.target.labelled = 100  # the label budget: images that may be seen with their labels; -1 = all
-    config.data.target.val_images = 100  # images of its validation split; 0 = all
+    # Which images these are: -1 = the first ones; from 0, the first of a random order with this seed, so that those of
+    # a smaller budget are among those of a larger one
+    config.data.target.label_seed = -1
+    # What scores are reported on: its split of this name; or "train_tail", the last labelled images of its training
+    # split, which is then without them: to choose settings on
+    config.data.target.val = "val"
+    config.data.target.val_images = 100  # images of that; 0 = all, not of "train_tail"
 
     config.model = ConfigDict()
-    config.model.backbone = "resnet101"  # "resnet101", "resnet50" or "compact"
+    # "deeplab_v2", "seg_uncertainty" (its classifiers on the same backbones), or on ResNet-50 "fcn" or
+    # "deeplab_v3_plus" (keras-cv's: pip install 'udas_tf[baselines]')
+    config.model.network = "deeplab_v2"
+    # "resnet101", "resnet50", "efficientnet_lite0" or "compact"; the first two networks only
+    config.model.backbone = "resnet101"
+    config.model.output_stride = 8  # 8 or 16 pixels from one logit to the next; not of deeplab_v3_plus
+    config.model.auxiliary = True  # the auxiliary classifier; the first two networks only
     config.model.width = 64  # filters of the first stage; the compact backbone only
     config.model.blocks = (2, 2, 2, 2)  # two-convolution blocks of each stage; the compact backbone only
     config.model.aspp_rates = (6, 12, 18, 24)  # dilations; (6, 12) reproduces the published AdaptSegNet code
+    config.model.squeeze_excite = True  # weighs the branches' channels; seg_uncertainty only
+    config.model.dropout = 0.1  # share of the classifiers' channels zeroed; seg_uncertainty and fcn only
     config.model.initial_weights = ""  # .weights.h5 file the segmenter starts from; "" = random
 
     config.source = segmenter_training()  # rows no_adaptation and translation
@@ -98,14 +119,25 @@ def get_config() -> ConfigDict:
     config.pseudo_label = ConfigDict()
     config.pseudo_label.views = 3  # K
     config.pseudo_label.threshold = 0.6  # pixels below this confidence become 255 when the student reads them
-    config.pseudo_label.class_share = 0.0  # of a class's pixels kept at least, by a lower threshold for that class
+    config.pseudo_label.class_share = (
+        0.0  # of a class's pixels kept at least, by a lower threshold for that class
+    )
     config.pseudo_label.batch_size = 4  # images
 
     config.student = segmenter_training()
     config.student.rounds = 3  # R; `train --stage=student --round=N` may go beyond
+    config.student.teacher = (
+        ""  # row that labels round 1; "" = cutmix, without target labels translation_adaptation
+    )
     config.student.start_from = ""  # "" = model.initial_weights; "teacher" = the weights of its teacher
     config.student.augment_mixed = "auto"  # augmentation of the Domain CutMix batch
     config.student.augment_pseudo = "auto"  # augmentation of the pseudo-labelled batch
+    config.student.mix_pseudo = (
+        False  # Domain CutMix also puts boxes of the labelled batch into the pseudo-labelled one
+    )
+    config.student.class_balance = (
+        0.0  # b: pixels of a class weigh (1 / its share) ** b in L_pseudo; 0 = all alike
+    )
     config.student.weight_pseudo = 1.0  # weight of the pseudo-labelled images' segmentation loss
     config.student.weight_consistency = 0.1  # weight of KL(teacher || student) on labelled pixels
     config.student.consistency_views = 3  # K of the teacher's maximum-confidence distribution in that term

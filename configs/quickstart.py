@@ -35,9 +35,11 @@ def get_config():
         section.start_from = start
         section.steps = section.schedule_steps = 500
         section.learning_rate = 2e-3
-    config.student.learning_rate = 1e-3
+    # With the one threshold and every pixel alike, rare classes fade from round to round (docs/architecture.md).
+    config.pseudo_label.class_share = 0.6
+    config.student.mix_pseudo = True
+    config.student.class_balance = 0.3
     config.student.weight_pseudo = 0.5
-    config.student.weight_consistency = 0.5
     config.uda.discriminator_width = 8
     config.uda.discriminator_learning_rate = 1e-3
     config.uda.weight_adv_primary = 3e-2

@@ -60,6 +60,25 @@ def test_a_class_that_is_seldom_sure_keeps_its_share():
     np.testing.assert_array_equal(pseudo_labels.mask(labels, confidence, thresholds), [[[0, 255, 1, 255]]])
 
 
+def test_rare_classes_weigh_more_and_the_mean_pixel_one():
+    histogram = np.zeros((256, 256), np.int64)
+    histogram[:4, 200] = 720, 80, 199, 1  # of 1,000 pixels kept
+    histogram[1, 100] = 500  # not kept
+    weights = pseudo_labels.class_weights(histogram, np.full(256, 153, np.uint8), 4, 0.5)
+    # (1 / (4 share)) ** 0.5 of each, the last 15.8 and so cut to 5.
+    expected = np.array([0.589256, 1.767767, 1.120840, 5.0])
+    expected /= expected @ [0.720, 0.080, 0.199, 0.001]
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, expected, rtol=1e-5)
+    alike = pseudo_labels.class_weights(histogram, np.full(256, 153, np.uint8), 4, 0.0)
+    np.testing.assert_allclose(alike, np.ones(4), rtol=1e-6)
+
+
+def test_nothing_kept_gives_weights_that_are_numbers():
+    weights = pseudo_labels.class_weights(np.zeros((256, 256), int), np.zeros(256, np.uint8), 3, 0.5)
+    assert np.all(np.isfinite(weights))
+
+
 @pytest.mark.parametrize(
     ("threshold", "confidence", "kept"),
     [
@@ -89,5 +108,7 @@ def test_a_probability_at_the_threshold_is_kept_once_stored():
 
 
 def test_what_was_ignored_stays_ignored():
-    masked = pseudo_labels.mask(tf.constant([[[255]]], tf.uint8), tf.constant([[[255]]], tf.uint8), fixed(0.5))
+    masked = pseudo_labels.mask(
+        tf.constant([[[255]]], tf.uint8), tf.constant([[[255]]], tf.uint8), fixed(0.5)
+    )
     assert masked.numpy().item() == 255

@@ -168,7 +168,8 @@ def _convert(value: Any, default: Any) -> Any:
         if text in TRUE + FALSE:
             return text in TRUE
     elif isinstance(default, tuple):
-        if text is not None and ("," in text or text[:1] in ("(", "[")):
+        one_name = isinstance(default[0], str)  # while a lone number is more often a mistake for a pair
+        if text is not None and (one_name or "," in text or text[:1] in ("(", "[")):
             value = [item for item in text.strip("()[] ").split(",") if item.strip()]
         if isinstance(value, (list, tuple)):
             return tuple(_convert(item, default[0]) for item in value)

@@ -35,14 +35,14 @@ def iou(confusion: np.ndarray) -> np.ndarray:
 
 
 def scores(confusion: np.ndarray, classes: tuple[str, ...]) -> dict:
-    """The scores of METHOD.md section 5.
+    """The scores of METHOD.md section 5, as cityscapesScripts' pixel-level evaluation counts them.
 
     Returns:
-      {"miou": mean IoU over the classes that occur in the labels, "pixel_accuracy": ...,
-       "iou": {class name: IoU, or None where the class does not occur in the labels}}; fractions of 1.
+      {"miou": mean IoU over the classes that occur in the labels or, wrongly, in the predictions,
+       "pixel_accuracy": ..., "iou": {class name: IoU, or None where the class occurs in neither}}; fractions of 1.
     """
-    occurs = confusion.sum(1) > 0
     per_class = iou(confusion)
+    occurs = ~np.isnan(per_class)
     return {
         "miou": float(per_class[occurs].mean()) if occurs.any() else None,
         "pixel_accuracy": float(np.trace(confusion) / confusion.sum()) if occurs.any() else None,

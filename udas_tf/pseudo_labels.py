@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from udas_tf.taxonomy import IGNORE
 
+MAX_CLASS_WEIGHT = 5.0
+
 
 def maximum_confidence(confidences: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
     """The most confident view at every pixel.
@@ -58,9 +60,33 @@ def class_thresholds(histogram: np.ndarray, threshold: float, class_share: float
       uint8 [256] by label, in units of the stored confidence, round(255 * probability).
     """
     reaching = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]  # pixels of a label at a confidence or above
-    granted = reaching >= class_share * reaching[:, :1]  # falls along the confidences, and is true at the first
+    granted = (
+        reaching >= class_share * reaching[:, :1]
+    )  # falls along the confidences, and is true at the first
     highest = granted.sum(axis=1) - 1
     return np.minimum(highest, round(255.0 * threshold)).astype(np.uint8)
+
+
+def class_weights(histogram: np.ndarray, thresholds: np.ndarray, classes: int, balance: float) -> np.ndarray:
+    """Weights of the classes in the loss of the pixels kept: (1 / share) ** balance, and 1 in the mean over pixels.
+
+    Hard labels of rare classes are fewer than their probabilities say; a student that counts every pixel alike
+    loses some of them in each round. No class weighs more than `MAX_CLASS_WEIGHT` times what a class of average
+    share does.
+
+    Args:
+      histogram, thresholds: see `class_thresholds`.
+      classes: C.
+      balance: 0 weighs all pixels alike; 1 would give every class the same part of the loss.
+
+    Returns:
+      float32 [C].
+    """
+    kept = np.array([histogram[label, thresholds[label] :].sum() for label in range(classes)], float)
+    shares = kept / max(kept.sum(), 1.0)
+    rarity = 1.0 / np.maximum(classes * shares, 1e-9)
+    weights = np.minimum(rarity**balance, MAX_CLASS_WEIGHT)
+    return (weights / max((weights * shares).sum(), 1e-9)).astype(np.float32)
 
 
 def mask(labels: tf.Tensor, confidence: tf.Tensor, thresholds: tf.Tensor) -> tf.Tensor:

@@ -57,7 +57,7 @@ PIPELINES = {
         load, sets["source"], sets["target"], sets["labelled"], "flip", "auto"
     ),
     "self_training": lambda load, sets: pipeline.self_training(
-        load, sets["source"], sets["labelled"], sets["pseudo"], FIXED, "auto", "auto"
+        load, sets["source"], sets["labelled"], sets["pseudo"], FIXED, "auto", "auto", True
     ),
 }
 
@@ -237,7 +237,7 @@ def test_clean_images_are_where_the_labels_come_from(sets):
     """Without AutoAugment a student's labelled image is its clean one: of source alone without labels."""
     for labelled in (None, sets["labelled"]):
         dataset = pipeline.self_training(
-            loading(), sets["source"], labelled, sets["pseudo"], FIXED, "none", "none"
+            loading(), sets["source"], labelled, sets["pseudo"], FIXED, "none", "none", False
         )
         (batch,) = take(dataset, 1)
         np.testing.assert_array_equal(batch["labelled"]["image"], batch["labelled"]["clean"])
@@ -251,13 +251,30 @@ def test_clean_images_are_where_the_labels_come_from(sets):
 @pytest.mark.parametrize("least", [0, 153, 230])
 def test_pseudo_labels_below_the_threshold_are_ignored(sets, least):
     dataset = pipeline.self_training(
-        loading(), sets["source"], None, sets["pseudo"], np.full(256, least, np.uint8), "none", "none"
+        loading(), sets["source"], None, sets["pseudo"], np.full(256, least, np.uint8), "none", "none", False
     )
     (batch,) = take(dataset, 1)
     samples = originals(batch["pseudo"], "pseudo")
     expected = [np.where(sample.confidence >= least, sample.label, 255) for sample in samples]
     np.testing.assert_array_equal(batch["pseudo"]["label"], expected)
     np.testing.assert_array_equal(batch["pseudo"]["image"], [sample.image for sample in samples])
+
+
+def test_boxes_of_labelled_images_are_put_into_pseudo_labelled_ones(sets):
+    """Source images differ from the target's in blue (see SETS), so a pixel shows where it comes from."""
+    boxes = 0
+    dataset = pipeline.self_training(
+        loading(), sets["source"], None, sets["pseudo"], ALL, "none", "none", True
+    )
+    for batch in take(dataset, 8):
+        images, labels = batch["pseudo"]["image"], batch["pseudo"]["label"]
+        inside = images[..., 2] == SETS["source"][1]
+        assert len(np.unique(inside.reshape(BATCH, -1), axis=0)) == 1  # one box a batch
+        np.testing.assert_array_equal(images[inside], batch["labelled"]["clean"][inside])
+        np.testing.assert_array_equal(labels[inside], batch["labelled"]["label"][inside])
+        assert set(np.unique(images[~inside][:, 2])) <= {SETS["pseudo"][1]}
+        boxes += inside.any()
+    assert boxes > 4
 
 
 @pytest.mark.parametrize("role", ["hidden", "validation"])
@@ -277,9 +294,9 @@ def test_training_pipelines_do_not_open_guarded_sets(sets, tmp_path, role):
         lambda: pipeline.adaptation(loading(), sets["source"], sets["target"], tmp_path, "none", "none"),
         lambda: pipeline.adaptation(loading(), sets["source"], tmp_path, None, "none", "none"),
         lambda: pipeline.self_training(
-            loading(), sets["source"], tmp_path, sets["pseudo"], ALL, "none", "none"
+            loading(), sets["source"], tmp_path, sets["pseudo"], ALL, "none", "none", False
         ),
-        lambda: pipeline.self_training(loading(), sets["source"], None, tmp_path, ALL, "none", "none"),
+        lambda: pipeline.self_training(loading(), sets["source"], None, tmp_path, ALL, "none", "none", False),
     ):
         with pytest.raises(UserError, match=f"{role} records"):
             make()

@@ -1,5 +1,8 @@
+import functools
 import hashlib
 import json
+import os
+import weakref
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from udas_tf.data import records
+from udas_tf.data.in_order import MOST_WORKERS, in_order
 from udas_tf.errors import UserError
 from udas_tf.run_dir import is_finished
 
@@ -30,9 +34,26 @@ def samples(indices):
     return (make_sample(index) for index in indices)
 
 
-def write(directory, samples_of=samples, role="training", count=7, shard_images=3, **provenance):
+def write(
+    directory,
+    samples_of=samples,
+    role="training",
+    count=7,
+    shard_images=3,
+    skipped=(),
+    strict=False,
+    **provenance,
+):
     return records.write(
-        directory, role, count, samples_of, shard_images=shard_images, provenance=provenance, label="test"
+        directory,
+        role,
+        count,
+        samples_of,
+        shard_images=shard_images,
+        provenance=provenance,
+        label="test",
+        skipped=skipped,
+        strict=strict,
     )
 
 
@@ -247,16 +268,109 @@ def test_a_set_with_fewer_samples_than_declared_is_never_finished(tmp_path):
     assert not is_finished(tmp_path)
 
 
-def test_parallel_samples_come_in_order_and_pass_errors_on():
-    assert [s.id for s in records.in_parallel(make_sample)(range(20, 40))] == [
-        f"image_{i:03d}" for i in range(20, 40)
+def skipping(*missing, made=None, killed_at=None):
+    """Samples in which the indices `missing` cannot be made."""
+
+    def samples_of(indices):
+        for index in indices:
+            if index == killed_at:
+                raise Killed
+            if made is not None:
+                made.append(index)
+            yield records.Skipped(f"{index}.png", "is damaged") if index in missing else make_sample(index)
+
+    return samples_of
+
+
+def test_skipped_files_are_listed_and_the_others_written(tmp_path):
+    manifest = write(tmp_path, skipping(0, 4), skipped=[records.Skipped("lone.png", "has no label")])
+    assert manifest["count"] == manifest["with_label"] == 5
+    assert [shard["count"] for shard in manifest["shards"]] == [2, 2, 1]
+    assert manifest["skipped"] == [
+        {"path": "lone.png", "reason": "has no label"},
+        {"path": "0.png", "reason": "is damaged"},
+        {"path": "4.png", "reason": "is damaged"},
+    ]
+    assert [record["id"].decode() for record in read_all(tmp_path)] == [
+        f"image_{index:03d}" for index in (1, 2, 3, 5, 6)
     ]
 
-    def failing(index):
-        raise Killed(index)
 
+def test_a_whole_shard_may_be_skipped(tmp_path):
+    manifest = write(tmp_path, skipping(3, 4, 5))
+    assert [shard["count"] for shard in manifest["shards"]] == [3, 0, 1]
+    assert len(read_all(tmp_path)) == 4
+    records.verify(tmp_path)
+
+
+def test_with_skipped_files_a_resumed_set_is_the_unbroken_one(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    manifest = write(whole, skipping(1, 5))
     with pytest.raises(Killed):
-        list(records.in_parallel(failing)(range(3)))
+        write(broken, skipping(1, 5, killed_at=6))
+    made = []
+    assert write(broken, skipping(1, 5, made=made)) == manifest
+    assert made == [6]
+    assert content(broken) == content(whole)
+
+
+def test_nothing_left_is_an_error_that_names_the_first_file(tmp_path):
+    with pytest.raises(UserError, match="7 files were skipped; the first: 0.png is damaged"):
+        write(tmp_path, skipping(*range(7)))
+    assert not is_finished(tmp_path)
+
+
+def test_strict_stops_at_the_first_file_and_leaves_nothing_half_written(tmp_path):
+    made = []
+    with pytest.raises(UserError, match="4.png is damaged"):
+        write(tmp_path / "a", skipping(4, 5, made=made), count=1000, shard_images=1000, strict=True)
+    assert len(made) < 200
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["writing.json"]
+    with pytest.raises(UserError, match="lone.png has no label"):
+        write(tmp_path / "b", skipped=[records.Skipped("lone.png", "has no label")], strict=True)
+    # Also what was skipped before, without strict.
+    with pytest.raises(Killed):
+        write(tmp_path / "c", skipping(1, killed_at=5))
+    with pytest.raises(UserError, match="1.png is damaged"):
+        write(tmp_path / "c", strict=True)
+
+
+def test_what_dies_leaves_no_half_shard(tmp_path):
+    with pytest.raises(Killed):
+        write(tmp_path, killed_at(5))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "00000-of-00003.json",
+        "00000-of-00003.tfrecord",
+        "writing.json",
+    ]
+
+
+def test_few_samples_are_in_memory_at_a_time(tmp_path):
+    """However many a shard holds; each of the two stages, making and encoding, has at most two a worker."""
+    alive, most = set(), []
+
+    def sample(index):
+        made = make_sample(index)
+        alive.add(index)
+        weakref.finalize(made, alive.discard, index)
+        most.append(len(alive))
+        return made
+
+    write(tmp_path, functools.partial(in_order, sample), count=300, shard_images=300)
+    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    assert len(most) == 300 and max(most) <= 4 * workers + 2
+
+
+def test_a_linked_set_has_the_records_of_another_and_a_role_of_its_own(tmp_path):
+    manifest = write(tmp_path / "one")
+    linked = records.link(tmp_path / "other", tmp_path / "one", "validation")
+    assert linked == manifest | {"role": "validation"} == records.read_manifest(tmp_path / "other")
+    records.verify(tmp_path / "other")
+    assert len(read_all(tmp_path / "other", purpose="evaluation")) == 7
+    assert len(read_all(tmp_path / "one")) == 7
+    with pytest.raises(UserError, match="validation records, which training may not open"):
+        read_all(tmp_path / "other")
+    assert all(path.is_symlink() for path in (tmp_path / "other").glob("*.tfrecord"))
 
 
 def test_a_truncated_shard_is_named(tmp_path):

@@ -60,6 +60,13 @@ def test_cross_entropy_reads_half_precision_in_float32():
     np.testing.assert_allclose(value, math.log(3), rtol=1e-6)
 
 
+def test_weighted_cross_entropy_by_hand():
+    # Uniform logits cost log 2 a pixel: (3 log 2 + 1/2 log 2) / 2 over the two labelled ones.
+    labels = tf.constant([[[0, 1, 255]]], tf.uint8)
+    value = cross_entropy(labels, tf.zeros([1, 1, 3, 2]), np.array([3.0, 0.5], np.float32))
+    np.testing.assert_allclose(value, 1.75 * math.log(2), rtol=1e-6)
+
+
 def test_symmetric_divergence_by_hand():
     # F_p = (3/4, 1/4), F_a = (1/5, 4/5):
     #   -F_a . log F_p = 1/5 * 0.287682 + 4/5 * 1.386294 = 1.166572

@@ -75,6 +75,17 @@ def test_score_csv_keeps_every_value():
     assert records[0]["iou traffic light"] == "0.0" and records[0]["iou train"] == ""
 
 
+def test_scores_of_subsets_stand_beside_the_whole():
+    rows = [row | {"miou_16": 0.5, "miou_13": 0.625} for row in ROWS]
+    lines = tables.score_table(rows).splitlines()
+    assert lines[0].endswith("pers  mIoU 19  mIoU 16  mIoU 13  pixel")
+    assert lines[1].split()[-4:] == ["25.0", "50.0", "62.5", "50.0"]
+    assert any(line.startswith("mIoU 16 is without terrain, truck and train") for line in lines)
+    assert "| mIoU 19 | mIoU 16 | mIoU 13 | pixel accuracy |" in tables.score_markdown(rows)
+    (record, _) = csv.DictReader(io.StringIO(tables.score_csv(rows)))
+    assert (record["miou"], record["miou_16"], record["miou_13"]) == ("0.25", "0.5", "0.625")
+
+
 @pytest.mark.parametrize(
     ("value", "values", "best"),
     [

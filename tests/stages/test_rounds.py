@@ -166,14 +166,11 @@ def test_students_start_from_their_teachers():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "row"),
-    [("uda__start_from", "teacher", "cutmix"), ("student__start_from", "source", "student_1")],
+    ("key", "value"), [("uda__start_from", "teacher"), ("student__start_from", "source")]
 )
-def test_an_unknown_start_is_named(key, value, row):
-    config = make_config(**{key: value})
-    (row,) = (found for found in rounds.rows(config) if found.name == row)
+def test_an_unknown_start_is_named(key, value):
     with pytest.raises(UserError, match=f"start_from='{value}'; expected '' or"):
-        rounds.start(config, row)
+        rounds.rows(make_config(**{key: value}))
 
 
 def test_finished_rows_come_in_the_order_of_the_table_with_later_students(tmp_path):
@@ -185,3 +182,33 @@ def test_finished_rows_come_in_the_order_of_the_table_with_later_students(tmp_pa
     found = rounds.finished_rows(config, run)
     # Round 4 was never trained, so a round 5 is no student of this run.
     assert names(found) == ["adaptation", "student_1", "student_2", "student_3", "supervised"]
+
+
+def test_a_config_chooses_its_rows():
+    config = make_config(rows="adaptation,supervised", student__teacher="adaptation")
+    assert names(rounds.rows(config)) == ["adaptation", "student_1", "student_2", "supervised"]
+
+
+def test_students_see_what_their_first_teacher_saw():
+    config = make_config(student__teacher="adaptation", student__start_from="teacher")
+    assert (
+        rounds.teacher(config, 1).name == rounds.start(config, rounds.student(config, 1)).name == "adaptation"
+    )
+    assert not rounds.student(config, 2).translated
+    assert not rounds.student(config, 2).mixed
+    translated = make_config(student__teacher="translation_adaptation")
+    assert rounds.student(translated, 1) == rounds.Row("student_1", "student", translated=True, round=1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"rows": "adaption"}, "rows holds 'adaption'; expected some of no_adaptation, translation"),
+        ({"rows": "adaptation"}, "student_1 needs cutmix, which is not among the config's rows"),
+        ({"rows": "cutmix", "uda__start_from": "source"}, "cutmix needs translation, which is not"),
+        ({"student__teacher": "translation"}, "--name=translation is no row of --stage=uda"),
+    ],
+)
+def test_rows_that_cannot_be_trained_are_refused(keys, message):
+    with pytest.raises(UserError, match=message):
+        rounds.rows(make_config(**keys))

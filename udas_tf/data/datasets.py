@@ -1,164 +1,223 @@
-"""What the data sets are: each split is a number of images, which of them have labels, and a way to read one."""
+"""What the data sets are, and which of their splits a config makes its source and target of."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from udas_tf.data import streets
-from udas_tf.data.records import Sample
+from udas_tf.data import class_file, layouts, prepared, splits
+from udas_tf.data.layouts import Found
+from udas_tf.data.splits import Split
 from udas_tf.errors import UserError
-from udas_tf.taxonomy import IGNORE, ClassSet
+from udas_tf.taxonomy import CAMVID, CITYSCAPES, ClassSet
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+TRAIN_TAIL = "train_tail"
+EXTRA = "train_extra"
+SPLITS = ("train", "val", "test", EXTRA)
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
-    """A part of a data set.
+class Dataset:
+    """A data set as its owners publish it.
 
     Attributes:
-      count: images.
-      labelled: indices of the images that have a label, ascending.
-      sample: image, and label where there is one, by index; deterministic, callable from several threads.
-      provenance: JSON-serialisable description for the manifest.
+      name: what configs and `--dataset` call it.
+      classes: its class set; of a folder, where it has no classes.yaml.
+      published: number of images of each split, as published; empty for one's own.
+      labelled: splits in which every image has a label.
+      layout: what is to be found under its root, for messages.
+      find: root, split -> the files.
     """
 
-    count: int
-    labelled: Sequence[int]
-    sample: Callable[[int], Sample]
-    provenance: dict
+    name: str
+    classes: ClassSet
+    published: Mapping[str, int]
+    labelled: tuple[str, ...]
+    layout: str
+    find: Callable[[Path, str], Found]
+
+
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            "gta5",
+            CITYSCAPES,
+            {"train": 24_966},
+            ("train",),
+            "images/*.png and labels/*.png",
+            layouts.find_gta5,
+        ),
+        Dataset(
+            "cityscapes",
+            CITYSCAPES,
+            {"train": 2_975, "val": 500, "test": 1_525, EXTRA: 19_998},
+            ("train", "val"),
+            "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and gtFine/SPLIT/CITY/*_gtFine_labelIds.png",
+            layouts.find_cityscapes,
+        ),
+        Dataset(
+            "synthia",
+            CITYSCAPES,
+            {"train": 9_400},
+            ("train",),
+            "RGB/*.png and GT/LABELS/*.png",
+            layouts.find_synthia,
+        ),
+        Dataset(
+            "camvid",
+            CAMVID,
+            {"train": 367, "val": 101, "test": 233},
+            ("train", "val", "test"),
+            "701_StillsRaw_full/*.png and LabeledApproved_full/*_L.png, or SPLIT/images and SPLIT/labels",
+            layouts.find_camvid,
+        ),
+        Dataset(
+            "folder",
+            CITYSCAPES,
+            {},
+            (),
+            "images/ and, where there are labels, labels/, in SPLIT/ or for train alone in it; or images alone",
+            layouts.find_folder,
+        ),
+    )
+}
 
 
 def source_train(config, classes: ClassSet) -> Split:
-    """The simulator's training images; every one must have a label."""
-    split = _split(
-        "data.source", config.data.source, "sim", "train", config.data.source.images, config, classes
-    )
-    if len(split.labelled) < split.count:
-        raise UserError(
-            f"{split.count - len(split.labelled)} of {split.count} source images in {config.data.source.root} have no "
-            "label; training needs all of them"
-        )
-    return split
+    """The simulator's training images; those without a label are left out."""
+    section = config.data.source
+    split = _split("data.source", section, "sim", "train", section.images, config, classes, need_labels=True)
+    return _first(split, section.images, "data.source.images")
 
 
 def target_train(config, classes: ClassSet) -> Split:
-    """The camera's training images, with whatever labels there are."""
-    return _split(
-        "data.target", config.data.target, "real", "train", config.data.target.images, config, classes
-    )
+    """The camera's training images, with whatever labels there are.
+
+    They lack those that `data.target.val` = "train_tail" holds out; `data.target.extra` adds the data set's unlabelled
+    ones at the end.
+    """
+    section = config.data.target
+    split, _ = _target_train_and_tail(config, classes)
+    split = _first(split, section.images, "data.target.images")
+    if section.extra:
+        extra = _split("data.target", section, "real", EXTRA, 0, config, classes)
+        split = split.joined(extra.without_labels(), extra=extra.count)
+    return split
 
 
 def target_val(config, classes: ClassSet) -> Split:
     """The camera's labelled images that scores are reported on."""
-    split = _split(
-        "data.target", config.data.target, "real", "val", config.data.target.val_images, config, classes
-    )
-    if len(split.labelled) < split.count:
+    section = config.data.target
+    if section.val == TRAIN_TAIL:
+        _, tail = _target_train_and_tail(config, classes)
+        return tail
+    count = section.val_images
+    split = _split("data.target", section, "real", section.val, count, config, classes, need_labels=True)
+    return _first(split, count, "data.target.val_images")
+
+
+def _target_train_and_tail(config, classes: ClassSet) -> tuple[Split, Split | None]:
+    """All of the target's training images but those held out, and those."""
+    section = config.data.target
+    if section.val != TRAIN_TAIL:
+        return _split("data.target", section, "real", "train", section.images, config, classes), None
+    held_out = section.val_images
+    drawn = section.images + held_out  # by Streets, which has no end
+    split = _split("data.target", section, "real", "train", drawn, config, classes)
+    if not 0 < held_out < len(split.labelled):
         raise UserError(
-            f"{split.count - len(split.labelled)} of {split.count} validation images have no label"
+            f"data.target.val_images={held_out} of the {len(split.labelled)} labelled training images were to be held "
+            f"out (data.target.val={TRAIN_TAIL!r}); expected at least 1 and fewer than all"
         )
+    tail = list(split.labelled)[-held_out:]
+    kept = sorted(set(range(split.count)) - set(tail))
+    return split.part(kept, without_tail=held_out), split.part(tail, tail=held_out)
+
+
+def _first(split: Split, count: int, key: str) -> Split:
+    if count < 0:
+        raise UserError(f"{key}={count}; expected a number of images, 0 = all")
+    return split.part(range(min(count, split.count))) if count else split
+
+
+def _split(
+    key: str,
+    section,
+    domain: str,
+    part: str,
+    count: int,
+    config,
+    classes: ClassSet,
+    need_labels: bool = False,
+) -> Split:
+    """A split of the data set that a section of the config names; `count` is for Streets alone."""
+    size = tuple(config.data.size)
+    if section.dataset == "streets":
+        return splits.of_streets(domain, part, count, size, config.seed, classes)
+    if not section.root:
+        raise UserError(f"{key}.dataset={section.dataset!r} needs {key}.root, the directory where it lies")
+    if section.dataset == "records":
+        return prepared.of_records(Path(section.root) / part, classes, size, need_labels=need_labels)
+    if section.dataset not in DATASETS:
+        raise UserError(
+            f"{key}.dataset={section.dataset!r} is unknown; expected streets, records, {', '.join(DATASETS)}"
+        )
+    dataset = DATASETS[section.dataset]
+    split = split_of(dataset, Path(section.root), part, classes, size, need_labels=need_labels)
+    if split is None:
+        raise UserError(f"no {part} images of {dataset.name} in {section.root}; expected {dataset.layout}")
     return split
 
 
-def _split(key: str, section, domain: str, part: str, count: int, config, classes: ClassSet) -> Split:
-    size = tuple(config.data.size)
-    match section.dataset:
-        case "streets":
-            return streets_split(domain, part, count, size, config.seed)
-        case "folder":
-            return folder_split(Path(section.root) / part, count, size, classes)
-    raise UserError(f"{key}.dataset={section.dataset!r} is unknown; expected 'streets' or 'folder'")
+def own_classes(dataset: Dataset, root: Path) -> ClassSet:
+    """The class set of a data set's labels: a folder's is that of its classes.yaml."""
+    described = root / class_file.FILE_NAME
+    if dataset.name == "folder" and described.is_file():
+        return class_file.read(described).classes
+    return dataset.classes
 
 
-def streets_split(domain: str, part: str, count: int, size: tuple[int, int], seed: int) -> Split:
-    """Streets, rendered on the spot.
-
-    Args:
-      domain: "sim" or "real".
-      part: "train" or "val".
-      count: images; Streets has no end, so at least 1.
-      size: (height, width), pixels.
-      seed: of the scenes.
-    """
-    if count < 1:
-        raise UserError(f"streets {domain}/{part}: {count} images asked for, expected 1 or more")
-    provenance = {"dataset": "streets", "split": f"{domain}/{part}", "seed": seed, "size": list(size)}
-
-    def sample(index: int) -> Sample:
-        image, label = streets.render(domain, part, index, seed, size)
-        return Sample(f"{domain}_{part}_{index:06d}", image, label, provenance=provenance)
-
-    return Split(count, range(count), sample, provenance)
-
-
-def folder_split(directory: Path, count: int, size: tuple[int, int], classes: ClassSet) -> Split:
-    """One's own images: `directory/images/NAME.{png,jpg,jpeg,bmp}`, and for those with a label `directory/labels/NAME.png`.
-
-    Labels are one-channel PNGs of train ids, 255 = ignored. Images come in the order of their names and are resized to
-    `size`, labels with nearest neighbours.
+def split_of(
+    dataset: Dataset,
+    root: Path,
+    part: str,
+    classes: ClassSet,
+    size: tuple[int, int],
+    *,
+    need_labels: bool | None = None,
+) -> Split | None:
+    """A split of a data set in files; None where it is not there.
 
     Args:
-      count: images to use, the first of them; 0 = all.
-      size: (height, width), pixels.
-      classes: whose ids the labels hold.
-
-    Raises:
-      UserError: no images; two images of one name; (while reading) an unreadable file, a label of another size than
-        its image, or an id that is no class.
+      dataset: which.
+      root: where it lies.
+      part: name of the split.
+      classes: whose ids the samples' labels are to hold.
+      size: (height, width) of the samples, pixels.
+      need_labels: leave out images without a label; None = if the split is published with labels, and any are there.
     """
-    folder = directory / "images"
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise UserError(f"no images in {folder}; expected files ending in {', '.join(IMAGE_SUFFIXES)}")
-    for first, second in itertools.pairwise(paths):
-        if first.stem == second.stem:
-            raise UserError(f"{first} and {second} have one name, and would share a label; rename one")
-    paths = paths[: count or None]
-    labels = [directory / "labels" / f"{path.stem}.png" for path in paths]
-    labelled = [index for index, label in enumerate(labels) if label.is_file()]
-    with_label = set(labelled)
-    provenance = {"dataset": "folder", "split": str(directory), "size": list(size)}
-
-    def sample(index: int) -> Sample:
-        image = _read(paths[index], "RGB")
-        label = None
-        if index in with_label:
-            label = _read_label(labels[index], image.size, classes, size)
-        resized = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
-        return Sample(paths[index].stem, resized, label, provenance=provenance | {"file": paths[index].name})
-
-    return Split(len(paths), labelled, sample, provenance)
-
-
-def _read_label(
-    path: Path, image_size: tuple[int, int], classes: ClassSet, size: tuple[int, int]
-) -> np.ndarray:
-    label = _read(path, None)
-    if label.mode not in ("L", "P"):
-        raise UserError(f"{path} has mode {label.mode}; expected one channel of 8-bit train ids")
-    if label.size != image_size:
-        raise UserError(f"{path} is {label.size} wide and high, its image {image_size}; they must agree")
-    ids = np.asarray(label.resize(size[::-1], Image.Resampling.NEAREST))
-    foreign = [int(id_) for id_ in np.unique(ids) if id_ >= len(classes) and id_ != IGNORE]
-    if foreign:
-        raise UserError(
-            f"{path} holds ids {foreign}; expected train ids 0 to {len(classes) - 1} of {classes.name}, or {IGNORE}. "
-            "Labels of another numbering (Cityscapes labelIds, say) must be mapped to train ids first"
+    found = dataset.find(root, part)
+    if not found.pairs:
+        return None
+    warnings = found.warnings
+    published = dataset.published.get(part, len(found.pairs))
+    if len(found.pairs) != published:
+        warnings += (
+            f"{dataset.name} {part} is published with {published} images; {root} has {len(found.pairs)}",
         )
-    return ids
-
-
-def _read(path: Path, mode: str | None) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image.convert(mode) if mode else image
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+    if need_labels is None:
+        need_labels = part in dataset.labelled and any(pair.labelled for pair in found.pairs)
+        if part in dataset.labelled and not need_labels:
+            warnings += (f"{dataset.name} {part} in {root} has no labels, and is taken as unlabelled",)
+    return splits.of_files(
+        found.pairs,
+        found.code or layouts.folder_code(class_file.train_ids_of(classes)),
+        classes,
+        size,
+        {"dataset": dataset.name, "split": part, "root": str(root.resolve())},
+        need_labels=need_labels,
+        skipped=found.orphans,
+        warnings=warnings,
+    )

@@ -159,12 +159,14 @@ def self_training(
     thresholds: np.ndarray,
     mixed_augmentation: str,
     pseudo_augmentation: str,
+    mix_pseudo: bool,
 ) -> tf.data.Dataset:
     """Batches for a student: {"labelled": {"image", "label", "clean", "transform"}, "pseudo": {"image", "label"}}.
 
     "labelled" is the Domain CutMix of labelled target and source (the source alone without labelled target), with
     the image before AutoAugment and the map between the two, which the consistency term needs. "pseudo" carries the
-    pseudo-labels that reach their class's threshold (`pseudo_labels.class_thresholds`).
+    pseudo-labels that reach their class's threshold (`pseudo_labels.class_thresholds`); with `mix_pseudo`, Domain
+    CutMix puts a box of the labelled batch into it.
     """
     parts = {
         "source": loading.batches(source, ("image", "label"), stream=0),
@@ -188,6 +190,9 @@ def self_training(
             "image": pseudo["image"],
             "label": pseudo_labels.mask(pseudo["label"], pseudo["confidence"], thresholds),
         }
+        if mix_pseudo:
+            confident["image"] = tf.cast(confident["image"], tf.float32)
+            confident = mix(confident, clean, _subseed(seed, 3))
         return {
             "labelled": {
                 "image": mixed.images,
@@ -207,14 +212,10 @@ def evaluation(directory: Path, batch_size: int, fields: Sequence[str]) -> tuple
     return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE), manifest
 
 
-def mix(source: dict, labelled_target: dict, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Domain CutMix of two batches {"image", "label"}."""
+def mix(around: dict, inside: dict, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Domain CutMix of two batches {"image", "label"}: the second inside the box, the first around it."""
     images, labels, _ = domain_cutmix(
-        source["image"],
-        source["label"],
-        labelled_target["image"],
-        labelled_target["label"],
-        _subseed(seed, 7),
+        around["image"], around["label"], inside["image"], inside["label"], _subseed(seed, 7)
     )
     return {"image": images, "label": labels}
 

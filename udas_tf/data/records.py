@@ -15,21 +15,19 @@ open only for evaluation. `read` enforces it: the label guard.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
-import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from udas_tf import progress, run_dir
+from udas_tf.data.in_order import in_order
 from udas_tf.errors import UserError
 
 SCHEMA = "udas-records-1"
@@ -53,6 +51,19 @@ class Sample:
     label: np.ndarray | None = None
     confidence: np.ndarray | None = None
     provenance: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """What stands in the place of a sample that could not be made.
+
+    Attributes:
+      path: of the file that is to blame.
+      reason: in words, without the path.
+    """
+
+    path: str
+    reason: str
 
 
 def encode(sample: Sample) -> bytes:
@@ -105,28 +116,38 @@ def write(
     directory: Path,
     role: str,
     count: int,
-    samples_of: Callable[[range], Iterable[Sample]],
+    samples_of: Callable[[range], Iterable[Sample | Skipped]],
     *,
     shard_images: int,
     provenance: dict,
     label: str,
+    skipped: Sequence[Skipped] = (),
+    strict: bool = False,
 ) -> dict:
     """Writes a set of records, shard by shard, resuming after a kill at the last whole shard.
 
     Args:
       directory: where the set goes; finished when its manifest is there.
       role: one of ROLES.
-      count: number of samples.
-      samples_of: a range of indices within 0..count-1 -> its samples, in order; see `in_parallel`.
-      shard_images: samples a shard.
+      count: number of indices. A shard is made of the same indices whatever is skipped among them, so that a resumed
+        set is the unbroken one.
+      samples_of: a range of indices within 0..count-1 -> for each, in order, its sample or why there is none.
+      shard_images: indices a shard.
       provenance: what made the set, kept in the manifest. A half-written set of another provenance is refused.
       label: of the progress bar.
+      skipped: files that were left out beforehand; listed in the manifest with those met here.
+      strict: the first skipped file is an error.
 
     Returns:
       The manifest.
+
+    Raises:
+      UserError: nothing is left to write, or with `strict` anything is skipped.
     """
     if role not in ROLES:
         raise ValueError(f"role {role!r} is not one of {ROLES}")
+    listed = [dataclasses.asdict(file) for file in skipped]
+    check_skipped(listed, strict)
     directory.mkdir(parents=True, exist_ok=True)
     _claim(directory, {"role": role, "count": count, "shard_images": shard_images, **provenance})
     starts = range(0, count, shard_images)
@@ -137,24 +158,37 @@ def write(
             path = directory / f"{number:05d}-of-{len(starts):05d}.tfrecord"
             summary = path.with_suffix(".json")
             if not summary.is_file():
-                run_dir.write_json(summary, _write_shard(path, samples_of(indices), len(indices), bar))
+                run_dir.write_json(
+                    summary, _write_shard(path, samples_of(indices), len(indices), strict, bar)
+                )
             else:
                 bar.update(len(indices))
             shards.append(run_dir.read_json(summary))
-    manifest = _manifest(role, shards, provenance)
+            check_skipped(shards[-1]["skipped"], strict)
+    manifest = _manifest(directory, role, shards, listed, provenance)
     run_dir.finish(directory, manifest)
     return manifest
 
 
-def in_parallel(make_sample: Callable[[int], Sample]) -> Callable[[range], Iterator[Sample]]:
-    """The `samples_of` that makes samples one by one, on all cores and in no particular order."""
+def check_skipped(skipped: Sequence[dict], strict: bool) -> None:
+    """UserError naming the first of the skipped files of a manifest, where `strict` allows none."""
+    if strict and skipped:
+        raise UserError(
+            f"{skipped[0]['path']} {skipped[0]['reason']}; without --strict it is skipped and listed"
+        )
 
-    def samples_of(indices: range) -> Iterator[Sample]:
-        # Pillow and OpenCV release the interpreter's lock while they work, so threads use all cores.
-        with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
-            yield from workers.map(make_sample, indices)
 
-    return samples_of
+def link(directory: Path, source: Path, role: str) -> dict:
+    """Makes a set of the shards of another finished one, without copying them; returns its manifest."""
+    manifest = read_manifest(source) | {"role": role}
+    directory.mkdir(parents=True, exist_ok=True)
+    for shard in manifest["shards"]:
+        temporary = directory / (shard["file"] + ".tmp")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to((source / shard["file"]).resolve())
+        temporary.replace(directory / shard["file"])
+    run_dir.finish(directory, manifest)
+    return manifest
 
 
 def read(
@@ -242,8 +276,12 @@ def naming_damage(*directories: Path) -> Iterator[None]:
         raise
 
 
-def _manifest(role: str, shards: list[dict], provenance: dict) -> dict:
-    sizes = {tuple(shard["size"]) for shard in shards}
+def _manifest(directory: Path, role: str, shards: list[dict], skipped: list[dict], provenance: dict) -> dict:
+    skipped = [*skipped, *(file for shard in shards for file in shard["skipped"])]
+    sizes = {tuple(shard["size"]) for shard in shards if shard["size"]}
+    if not sizes:
+        first = f"; the first: {skipped[0]['path']} {skipped[0]['reason']}" if skipped else ""
+        raise UserError(f"no image is left for {directory}: {len(skipped)} files were skipped{first}")
     if len(sizes) != 1:
         raise ValueError(f"one set of records has one size, got {sorted(sizes)}")
     return {
@@ -252,10 +290,11 @@ def _manifest(role: str, shards: list[dict], provenance: dict) -> dict:
         "count": sum(shard["count"] for shard in shards),
         "with_label": sum(shard["with_label"] for shard in shards),
         "with_confidence": sum(shard["with_confidence"] for shard in shards),
-        "size": shards[0]["size"],
+        "size": list(*sizes),
         "class_pixels": np.sum([shard["class_pixels"] for shard in shards], axis=0).tolist(),
         "labelled_ids": [id_ for shard in shards for id_ in shard["labelled_ids"]],
         "provenance": provenance,
+        "skipped": skipped,
         "shards": [{key: shard[key] for key in ("file", "count", "bytes", "sha256")} for shard in shards],
     }
 
@@ -270,44 +309,70 @@ def _claim(directory: Path, identity: dict) -> None:
     run_dir.write_json(mark, identity)
 
 
-def _write_shard(path: Path, samples: Iterable[Sample], expected: int, bar) -> dict:
+@dataclasses.dataclass(frozen=True)
+class _Packed:
+    """A sample serialised, and what a manifest counts of it."""
+
+    record: bytes
+    id: str
+    size: tuple[int, int]
+    class_pixels: np.ndarray | None  # int64 [256]; None without a label
+    with_confidence: bool
+
+
+def _pack(sample: Sample | Skipped) -> _Packed | Skipped:
+    if isinstance(sample, Skipped):
+        return sample
+    pixels = None if sample.label is None else np.bincount(sample.label.ravel(), minlength=256)
+    return _Packed(encode(sample), sample.id, sample.image.shape[:2], pixels, sample.confidence is not None)
+
+
+def _write_shard(
+    path: Path, samples: Iterable[Sample | Skipped], expected: int, strict: bool, bar: progress.tqdm
+) -> dict:
     """Writes one shard under a temporary name, renames it, and returns its part of the manifest."""
     temporary = path.with_name(path.name + ".tmp")
-    class_pixels = np.zeros(256, np.int64)
-    count = with_confidence = 0
-    size, labelled_ids = None, []
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for sample in samples:
-            writer.write(encode(sample))
-            if size not in (None, sample.image.shape[:2]):
-                raise ValueError(f"{sample.id} has size {sample.image.shape[:2]}, others of its set {size}")
-            size = sample.image.shape[:2]
-            count += 1
-            if sample.label is not None:
-                class_pixels += np.bincount(sample.label.ravel(), minlength=256)
-                labelled_ids.append(sample.id)
-            with_confidence += sample.confidence is not None
-            bar.update()
-    if count != expected:
-        raise ValueError(f"{path} was to hold {expected} records and got {count}")
-    temporary.replace(path)
+    written, skipped = [], []
+    try:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for packed in in_order(_pack, samples):
+                if isinstance(packed, Skipped):
+                    skipped.append(dataclasses.asdict(packed))
+                    check_skipped(skipped, strict)
+                else:
+                    writer.write(packed.record)
+                    written.append(dataclasses.replace(packed, record=b""))
+                bar.update()
+        sizes = {packed.size for packed in written}
+        if len(sizes) > 1:
+            raise ValueError(f"{path} was to hold records of one size, got {sorted(sizes)}")
+        if len(written) + len(skipped) != expected:
+            raise ValueError(f"{path} was to hold {expected} records and got {len(written)}")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    labelled = [packed for packed in written if packed.class_pixels is not None]
     return {
         "file": path.name,
-        "count": count,
-        "with_label": len(labelled_ids),
-        "with_confidence": with_confidence,
-        "size": list(size),
-        "class_pixels": class_pixels.tolist(),
-        "labelled_ids": labelled_ids,
+        "count": len(written),
+        "with_label": len(labelled),
+        "with_confidence": sum(packed.with_confidence for packed in written),
+        "size": list(*sizes) if sizes else None,
+        "class_pixels": np.sum(
+            [np.zeros(256, np.int64), *(p.class_pixels for p in labelled)], axis=0
+        ).tolist(),
+        "labelled_ids": [packed.id for packed in labelled],
+        "skipped": skipped,
         "bytes": path.stat().st_size,
         "sha256": _sha256(path),
     }
 
 
 def _png(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
+    # OpenCV's encoder, unlike Pillow's into memory, lets other threads run; it takes blue, green, red.
+    pixels = cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if array.ndim == 3 else array
+    _, data = cv2.imencode(".png", pixels, (cv2.IMWRITE_PNG_COMPRESSION, 1))
+    return data.tobytes()
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

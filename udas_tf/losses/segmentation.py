@@ -8,19 +8,24 @@ from udas_tf.losses.reduction import share_of_mean
 from udas_tf.taxonomy import IGNORE
 
 
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """L_seg^p or L_seg^a: the mean over labelled pixels of -log F(x)[y].
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, class_weights: tf.Tensor | None = None) -> tf.Tensor:
+    """L_seg^p or L_seg^a: the mean over labelled pixels of -log F(x)[y], or of -w[y] log F(x)[y].
 
     METHOD.md section 2; means over valid pixels rather than the text's sums, by ruling.
 
     Args:
       labels: integer train ids [B, H, W]; 255 = ignored.
       logits: float [B, H, W, C].
+      class_weights: w, float32 [C]; all 1 by default.
 
     Returns:
       float32 scalar, this replica's share of the mean (see losses/reduction.py).
     """
-    return share_of_mean(_cross_entropy_map(labels, logits), labels != IGNORE)
+    values = _cross_entropy_map(labels, logits)
+    if class_weights is not None:
+        ids = tf.minimum(tf.cast(labels, tf.int32), class_weights.shape[0] - 1)  # IGNORE counts nowhere
+        values *= tf.gather(class_weights, ids)
+    return share_of_mean(values, labels != IGNORE)
 
 
 def symmetric_divergence(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor) -> tf.Tensor:

@@ -3,6 +3,7 @@
 A row is what `evaluate` returns, with "name" added in a report:
     {"name", "stage", "round", "step", "images", "miou", "pixel_accuracy",
      "iou": {class name: fraction or None}}
+and, where the source is SYNTHIA, "miou_16" and "miou_13", the mean IoU over subsets of the nineteen classes.
 Scores are fractions in rows and in CSV, per cent in the other two.
 """
 
@@ -13,8 +14,20 @@ import io
 from collections.abc import Sequence
 
 NONE = "-"
+# Mean IoUs of a row: key -> heading, alone and beside the others.
+_MEANS = {"miou": "mIoU"}
+_MEANS_OF_SUBSETS = {"miou": "mIoU 19", "miou_16": "mIoU 16", "miou_13": "mIoU 13"}
 # Where the first five letters of a class name's last word would read badly.
-_SHORT = {"person": "pers", "terrain": "terr", "motorcycle": "moto", "bicycle": "bike", "bicyclist": "cycl"}
+_SHORT = {
+    "person": "pers",
+    "pedestrian": "pers",
+    "terrain": "terr",
+    "motorcycle": "moto",
+    "bicycle": "bike",
+    "bicyclist": "cycl",
+    "pavement": "pave",
+    "symbol": "sign",
+}
 
 
 def occurring_classes(rows: Sequence[dict]) -> list[str]:
@@ -25,11 +38,12 @@ def occurring_classes(rows: Sequence[dict]) -> list[str]:
 def columns(rows: Sequence[dict]) -> dict[str, list[float | None]]:
     """The table column by column: heading -> a fraction, or None, for each row.
 
-    The IoU of every class that occurs, under its name, then "mIoU" and "pixel accuracy".
+    The IoU of every class that occurs, under its name, then "mIoU" ("mIoU 19", "mIoU 16" and "mIoU 13" where all rows
+    have them) and "pixel accuracy".
     """
     per_class = {name: [row["iou"][name] for row in rows] for name in occurring_classes(rows)}
     return per_class | {
-        "mIoU": [row["miou"] for row in rows],
+        **{heading: [row[key] for row in rows] for key, heading in _means(rows).items()},
         "pixel accuracy": [row["pixel_accuracy"] for row in rows],
     }
 
@@ -50,6 +64,10 @@ def notes(rows: Sequence[dict]) -> list[str]:
     images = ", ".join(str(count) for count in sorted({row["images"] for row in rows}))
     measured = "IoU of each class, mIoU and pixel accuracy in per cent"
     lines = [f"{measured}; last checkpoints, {images} validation images."]
+    if _means(rows) is _MEANS_OF_SUBSETS:
+        lines.append(
+            "mIoU 16 is without terrain, truck and train, which SYNTHIA lacks, mIoU 13 also without wall, fence and pole."
+        )
     absent = [name for name in rows[0]["iou"] if name not in occurring_classes(rows)]
     if absent:
         lines.append(f"Not in the validation labels: {', '.join(absent)}.")
@@ -82,7 +100,7 @@ def score_csv(rows: Sequence[dict]) -> str:
     classes = list(rows[0]["iou"])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    scalars = ("stage", "round", "step", "images", "miou", "pixel_accuracy")
+    scalars = ("stage", "round", "step", "images", *_means(rows), "pixel_accuracy")
     writer.writerow(["name", *scalars, *(f"iou {name}" for name in classes)])
     for row in rows:
         values = [row[key] for key in scalars] + [row["iou"][name] for name in classes]
@@ -96,9 +114,15 @@ def is_best(value: float | None, values: Sequence[float | None]) -> bool:
     return value is not None and len(values) > 1 and 0.0 < float(per_cent(value)) == max(shown)
 
 
+def _means(rows: Sequence[dict]) -> dict[str, str]:
+    return _MEANS_OF_SUBSETS if all("miou_16" in row for row in rows) else _MEANS
+
+
 def _short(heading: str) -> str:
     """At most five letters for a class, so that nineteen of them fit a wide terminal."""
     last_word = heading.split()[-1]
     if heading == "pixel accuracy":
         return "pixel"
+    if heading in _MEANS_OF_SUBSETS.values():
+        return heading
     return _SHORT.get(last_word, last_word[:5])

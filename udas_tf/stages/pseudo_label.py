@@ -31,12 +31,19 @@ def pseudo_label(config, run_dir: RunDir, round_number: int) -> None:
 def thresholds(config, run_dir: RunDir, round_number: int) -> np.ndarray:
     """The confidence that each class's pseudo-labels of a round must reach: `pseudo_labels.class_thresholds`."""
     section = config.pseudo_label
-    directory = run_dir.pseudo_labels(round_number)
-    file = directory.parent / HISTOGRAM
-    if not file.is_file():
-        write_json(file, _confidence_histogram(directory).tolist())
-    histogram = np.array(read_json(file))
+    histogram = _confidence_histogram(run_dir.pseudo_labels(round_number))
     return pseudo_labels.class_thresholds(histogram, section.threshold, section.class_share)
+
+
+def class_weights(config, run_dir: RunDir, round_number: int) -> np.ndarray:
+    """How much a pixel of each class counts in L_pseudo of a round: `pseudo_labels.class_weights`."""
+    histogram = _confidence_histogram(run_dir.pseudo_labels(round_number))
+    return pseudo_labels.class_weights(
+        histogram,
+        thresholds(config, run_dir, round_number),
+        len(networks.class_set(config)),
+        config.student.class_balance,
+    )
 
 
 def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
@@ -86,7 +93,14 @@ def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
 
 
 def _confidence_histogram(directory: Path) -> np.ndarray:
-    """int64 [256, 256]: pixels by pseudo-label and stored confidence."""
+    """int64 [256, 256]: pixels by pseudo-label and stored confidence, counted once a round."""
+    file = directory.parent / HISTOGRAM
+    if not file.is_file():
+        write_json(file, _counted(directory).tolist())
+    return np.array(read_json(file))
+
+
+def _counted(directory: Path) -> np.ndarray:
     histogram = np.zeros(256 * 256, np.int64)
     batches, _ = pipeline.evaluation(directory, 1, ("label", "confidence"))
     for batch in batches.as_numpy_iterator():

@@ -51,9 +51,17 @@ _SUPERVISED = Row("supervised", "supervised")
 
 
 def student(config, round_number: int) -> Row:
+    """The student of a round; it sees the same source images, and the same mixing, as the first teacher."""
     if round_number < 1:
         raise UserError(f"--round={round_number}: rounds count from 1")
-    return Row(f"student_{round_number}", "student", True, mixed=has_labels(config), round=round_number)
+    first = first_teacher(config)
+    return Row(f"student_{round_number}", "student", first.translated, first.mixed, round_number)
+
+
+def first_teacher(config) -> Row:
+    """The adapted network that labels the target for round 1."""
+    name = config.student.teacher or ("cutmix" if has_labels(config) else "translation_adaptation")
+    return find(config, "uda", None, name)
 
 
 def has_labels(config) -> bool:
@@ -62,10 +70,35 @@ def has_labels(config) -> bool:
 
 
 def rows(config) -> list[Row]:
-    """The rows of the table in its order. Without target labels there is nothing to mix or to supervise with."""
+    """The rows of the table in its order: those that the config names, and the students of its rounds.
+
+    Without target labels there is nothing to mix or to supervise with, and such rows are left out.
+    """
+    known = [row.name for row in (*_BEFORE_STUDENTS, _SUPERVISED)]
+    for name in config.rows:
+        if name not in known:
+            raise UserError(f"rows holds {name!r}; expected some of {', '.join(known)}")
     before = [row for row in _BEFORE_STUDENTS if has_labels(config) or not row.mixed]
     students = [student(config, number + 1) for number in range(config.student.rounds)]
-    return [*before, *students, *([_SUPERVISED] if has_labels(config) else [])]
+    fixed = [*before, *([_SUPERVISED] if has_labels(config) else [])]
+    chosen = [row for row in fixed if row.name in config.rows]
+    place = sum(row.stage != "supervised" for row in chosen)
+    table = [*chosen[:place], *students, *chosen[place:]]
+    for row in table:
+        _check_order(config, row, table)
+    return table
+
+
+def _check_order(config, row: Row, table: list[Row]) -> None:
+    """Whom a row starts from or learns from must be a row, too."""
+    needed = [start(config, row)]
+    if row.stage == "student":
+        needed.append(teacher(config, row.round))
+    for other in needed:
+        if other is not None and other not in table:
+            raise UserError(
+                f"{row.name} needs {other.name}, which is not among the config's rows; add it there"
+            )
 
 
 def finished_rows(config, run_dir: RunDir) -> list[Row]:
@@ -117,7 +150,4 @@ def start(config, row: Row) -> Row | None:
 
 def teacher(config, round_number: int) -> Row:
     """Who labels the target for a round: the adapted network first, then the student of the round before."""
-    if round_number > 1:
-        return student(config, round_number - 1)
-    name = "cutmix" if has_labels(config) else "translation_adaptation"
-    return find(config, "uda", None, name)
+    return student(config, round_number - 1) if round_number > 1 else first_teacher(config)
