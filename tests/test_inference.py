@@ -110,3 +110,13 @@ def test_pseudo_labels_follow_from_the_seed(segmenter, images):
     )
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
+
+
+def test_one_level(segmenter, images):
+    alone = keras.Model(segmenter.input, {"primary": segmenter.output["primary"]})
+    assert inference.levels(segmenter) == {"primary": "p", "auxiliary": "a"}
+    assert inference.levels(alone) == {"primary": "p"}
+    assert set(inference.logits(alone, images)) == {"primary"}
+    np.testing.assert_array_equal(
+        inference.probabilities(alone, images), inference.probabilities(segmenter, images)
+    )

@@ -9,9 +9,17 @@ from udas_tf import pseudo_labels
 from udas_tf.data import augment, geometry
 from udas_tf.models.deeplab_v2 import upsample
 
+# The levels a network may have, and the letter that names the loss terms of each.
+LEVELS = {"primary": "p", "auxiliary": "a"}
+
+
+def levels(segmenter: keras.Model) -> dict[str, str]:
+    """LEVELS less those the network does not have."""
+    return {level: letter for level, letter in LEVELS.items() if level in segmenter.output}
+
 
 def logits(segmenter: keras.Model, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
-    """Logits of both classifiers at the images' size: {"primary", "auxiliary"}: float32 [B, H, W, C].
+    """Logits of each of the network's levels at the images' size: float32 [B, H, W, C].
 
     Args:
       images: RGB in [0, 255], uint8 or float [B, H, W, 3].
@@ -23,7 +31,8 @@ def logits(segmenter: keras.Model, images: tf.Tensor, training: bool = False) ->
 def joint_logits(segmenter: keras.Model, *batches: tf.Tensor) -> list[dict[str, tf.Tensor]]:
     """`logits` in training, for several batches of images of one size, from one pass over all of them.
 
-    No layer's statistics cross images (group norm, or frozen batch norm), so this is what separate passes give.
+    No layer's statistics cross images (group norm, or frozen batch norm), so this is what separate passes give;
+    but for deeplab_v3_plus, whose batch norm sees the batches together.
     """
     counts = [batch.shape[0] for batch in batches]
     size = batches[0].shape[1:3]

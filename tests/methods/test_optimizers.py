@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from udas_tf.config import base_config
 from udas_tf.methods import optimizers
-from udas_tf.methods.optimizers import ConstantThenLinear, SegmenterSGD
+from udas_tf.methods.optimizers import ConstantThenLinear, SegmenterSGD, TorchAdam
 from udas_tf.models import deeplab_v2
 
 
@@ -83,6 +83,24 @@ def test_segmenter_sgd_is_pytorchs_rule():
         for variable, wanted in zip(variables, expected, strict=True):
             np.testing.assert_allclose(variable, wanted, rtol=1e-5, atol=1e-6)
     assert int(optimizer.iterations) == steps
+
+
+def test_torch_adam_is_pytorchs_rule_for_gradients_small_and_large():
+    """torch.optim.Adam's documentation: m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2;
+    w <- w - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + 1e-8)."""
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(6, 4)) * [1.0, 1e-4, 1e-7, 1e-9]
+    variable = keras.Variable(np.zeros(4, np.float32), name="w")
+    optimizer = optimizers.built(TorchAdam(optimizers.poly(0.1, 8, 0.9), 0.9, 0.99), [variable])
+    w, m, v = np.zeros(4), np.zeros(4), np.zeros(4)
+    for step, gradient in enumerate(gradients, start=1):
+        optimizer.apply([tf.constant(gradient, tf.float32)], [variable])
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.99 * v + 0.01 * gradient**2
+        rate = 0.1 * (1 - (step - 1) / 8) ** 0.9
+        w -= rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.99**step)) + 1e-8)
+        np.testing.assert_allclose(variable, w, rtol=1e-4, atol=1e-6)
+    assert abs(w[3]) > 1e-3, "epsilon must not swallow the smallest"
 
 
 def test_momentum_may_be_zero():

@@ -257,3 +257,28 @@ def test_a_float16_overflow_of_one_network_leaves_the_other_learning(batch):
     assert float(scaled.optimizer.dynamic_scale) == 2.0**39
     assert all(np.all(update == 0) for update in updates(before, [scaled.segmenter])[0])
     assert int(scaled.discriminator_optimizer.iterations) == 1
+
+
+def test_one_level(batch):
+    """Single-level AdaptSegNet is the two levels' method with no weight on what concerns the auxiliary one."""
+    both = method(weights={"L_seg_a": 0.0, "L_adv_a": 0.0, "L_kl": 0.0})
+    keras.utils.set_random_seed(0)
+    segmenter = small_segmenter()
+    segmenter = keras.Model(segmenter.input, {"primary": segmenter.output["primary"]})
+    judge = discriminators.fully_convolutional(CLASSES, width=2)
+    one = OutputAdaptation(
+        segmenter,
+        {"primary": judge},
+        optimizers.built(SegmenterSGD(0.1, 0.9, 0.0, {}), segmenter.trainable_variables),
+        optimizers.built(keras.optimizers.SGD(0.1), judge.trainable_variables),
+        {name: WEIGHTS[name] for name in ("L_seg_p", "L_adv_p")},
+        "bce",
+        0,
+    )
+    judge.set_weights(both.discriminators["primary"].get_weights())
+    for _ in range(2):
+        one.reset_metrics(), both.reset_metrics()
+        logs, expected = one.train_step(batch), both.train_step(batch)
+        assert set(logs) == {"L_seg_p", "L_adv_p", "L_D_p", "D_accuracy_p"}
+        for name, value in logs.items():
+            np.testing.assert_allclose(value, expected[name], rtol=1e-4, err_msg=name)

@@ -12,6 +12,7 @@ from udas_tf.methods.optimizers import SegmenterSGD
 from udas_tf.methods.self_training import SelfTraining
 
 SIZE, CLASSES = (32, 48), 3
+CLASS_WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
 WEIGHTS = {"L_seg_p": 1.0, "L_seg_a": 0.1, "L_pseudo_p": 0.5, "L_pseudo_a": 0.05, "L_consistency": 0.2}
 
 
@@ -32,7 +33,7 @@ def method(views=1, weights=None, seed=0):
     keras.utils.set_random_seed(0)
     student, teacher = small_segmenter(), small_segmenter()
     optimizer = optimizers.built(SegmenterSGD(0.1, 0.9, 0.0, {}), student.trainable_variables)
-    return SelfTraining(student, teacher, optimizer, WEIGHTS | (weights or {}), views, seed)
+    return SelfTraining(student, teacher, optimizer, WEIGHTS | (weights or {}), CLASS_WEIGHTS, views, seed)
 
 
 @pytest.fixture
@@ -70,8 +71,8 @@ def terms_apart(trained, batch):
     return {
         "L_seg_p": cross_entropy(batch["labelled"]["label"], labelled["primary"]),
         "L_seg_a": cross_entropy(batch["labelled"]["label"], labelled["auxiliary"]),
-        "L_pseudo_p": cross_entropy(batch["pseudo"]["label"], pseudo["primary"]),
-        "L_pseudo_a": cross_entropy(batch["pseudo"]["label"], pseudo["auxiliary"]),
+        "L_pseudo_p": cross_entropy(batch["pseudo"]["label"], pseudo["primary"], CLASS_WEIGHTS),
+        "L_pseudo_a": cross_entropy(batch["pseudo"]["label"], pseudo["auxiliary"], CLASS_WEIGHTS),
         "L_consistency": consistency(batch["labelled"]["label"], taught, labelled["primary"]),
     }
 
@@ -163,3 +164,17 @@ def test_a_float16_step_is_the_float32_step(batch):
     ):
         update = old - wanted.numpy()
         np.testing.assert_allclose(old - found.numpy(), update, atol=0.05 * np.abs(update).max())
+
+
+def test_one_level(batch):
+    networks = []
+    keras.utils.set_random_seed(0)
+    for network in (small_segmenter(), small_segmenter()):
+        networks.append(keras.Model(network.input, {"primary": network.output["primary"]}))
+    weights = {name: weight for name, weight in WEIGHTS.items() if not name.endswith("_a")}
+    optimizer = optimizers.built(SegmenterSGD(0.1, 0.9, 0.0, {}), networks[0].trainable_variables)
+    logs = SelfTraining(*networks, optimizer, weights, CLASS_WEIGHTS, 1, 0).train_step(batch)
+    expected = method().train_step(batch)
+    assert set(logs) == {"L_seg_p", "L_pseudo_p", "L_consistency"}
+    for name, value in logs.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, err_msg=name)

@@ -131,3 +131,21 @@ def test_a_float16_step_is_the_float32_step(batch):
     ):
         np.testing.assert_allclose(one, other, atol=2e-3)
     assert keras.config.dtype_policy().name == before.name
+
+
+def test_one_level(batch):
+    """The primary classifier learns as it does beside an auxiliary one."""
+    both = method()
+    one = linear_segmenter()
+    one = keras.Model(one.input, {"primary": one.output["primary"]})
+    optimizer = optimizers.built(SegmenterSGD(RATE, 0.9, DECAY, {}), one.trainable_variables)
+    trained = Supervised(one, optimizer, LAMBDA)
+    logs = trained.train_step(batch)
+    assert set(logs) == {"L_seg_p"}
+    np.testing.assert_allclose(logs["L_seg_p"], both.train_step(batch)["L_seg_p"], rtol=1e-6)
+    for variable, other in zip(
+        one.trainable_variables,
+        both.segmenter.get_layer("primary_classifier_0").weights,
+        strict=True,
+    ):
+        np.testing.assert_allclose(variable, other, rtol=1e-6)

@@ -112,7 +112,14 @@ def test_saved_and_loaded_again(compact, tmp_path, rng):
     np.testing.assert_array_equal(loaded(images)["primary"], compact(images)["primary"])
 
 
-@pytest.mark.parametrize("wrong", [{"backbone": "resnet18"}, {"backbone": "compact", "aspp_rates": (6,)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"backbone": "resnet18"},
+        {"backbone": "compact", "aspp_rates": (6,)},
+        {"backbone": "compact", "output_stride": 32},
+    ],
+)
 def test_user_errors(wrong):
     with pytest.raises(UserError, match="expected"):
         deeplab_v2.build(**wrong)
@@ -149,3 +156,27 @@ def test_upsample_of_unknown_sizes(rng):
     spec = tf.TensorSpec((None, None, None, 2))
     traced = tf.function(deeplab_v2.upsample, input_signature=[spec, tf.TensorSpec((2,), tf.int32)])
     np.testing.assert_allclose(traced(x, tf.constant([7, 10])), bilinear(x, 7, 10), atol=1e-5)
+
+
+def test_logits_of_the_images_size_are_left_alone(rng):
+    x = tf.constant(rng.normal(size=(1, 5, 7, 2)).astype("float32"))
+    assert deeplab_v2.upsample(x, (5, 7)) is x
+    np.testing.assert_array_equal(deeplab_v2.upsample(x, tf.constant([5, 7])), x)
+
+
+def test_one_level():
+    model = deeplab_v2.build("compact", 5, auxiliary=False, width=8, blocks=(1, 1, 1, 1))
+    assert set(model(np.zeros((1, 32, 32, 3), np.uint8))) == {"primary"}
+    assert not any(v.path.startswith("auxiliary") for v in model.variables)
+    assert len(deeplab_v2.classifier_variables(model)) == 4 * 2
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [("compact", {"width": 8, "blocks": (1, 1, 1, 1)}), ("efficientnet_lite0", {})],
+)
+def test_output_stride_sixteen(backbone, options):
+    model = deeplab_v2.build(backbone, 5, output_stride=16, **options)
+    for size, logits in [((321, 513), (21, 33)), ((96, 192), (7, 13))]:
+        out = model(np.zeros((1, *size, 3), np.uint8))
+        assert all(tuple(v.shape) == (1, *logits, 5) for v in out.values())

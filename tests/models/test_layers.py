@@ -149,3 +149,52 @@ def test_a_dilated_convolution_has_gradients_in_every_precision(policy):
     np.testing.assert_allclose(
         gradient[0, 3, 3], layer.kernel.numpy().sum(axis=(0, 1, 3)), rtol=2e-2, atol=2e-2
     )
+
+
+@pytest.fixture
+def dropout():
+    keras.utils.set_random_seed(5)
+    layer = layers.ChannelDropout(0.25)
+    layer.build((None, None, None, 2000))
+    return layer
+
+
+def test_dropout_zeroes_whole_channels_and_keeps_the_mean(dropout, rng):
+    x = rng.uniform(1, 2, (2, 3, 4, 2000)).astype("float32")
+    out = dropout(x, training=True).numpy()
+    kept = out[:, :1, :1] != 0
+    np.testing.assert_allclose(out, np.where(kept, x / 0.75, 0), rtol=1e-6)
+    # Of 4000 independent draws; six deviations are 0.041.
+    assert abs(kept.mean() - 0.75) < 0.041
+    assert np.any(kept[0] != kept[1]), "each image draws its own"
+
+
+def test_dropout_does_nothing_in_inference_and_at_rate_0(dropout, rng):
+    x = rng.uniform(1, 2, (2, 3, 4, 2000)).astype("float32")
+    np.testing.assert_array_equal(dropout(x), x)
+    np.testing.assert_array_equal(layers.ChannelDropout(0.0)(x, training=True), x)
+    assert int(dropout.draw_count) == 0
+
+
+def test_dropout_goes_on_from_a_checkpoint(dropout, tmp_path):
+    ones = tf.ones((1, 1, 1, 2000))
+    first = dropout(ones, training=True)
+    path = tf.train.Checkpoint(layer=dropout).write(str(tmp_path / "checkpoint"))
+    second = dropout(ones, training=True)
+    assert np.any(second != first)
+    resumed = layers.ChannelDropout(0.25)
+    resumed.build(ones.shape)
+    tf.train.Checkpoint(layer=resumed).read(path).assert_consumed()
+    np.testing.assert_array_equal(resumed(ones, training=True), second)
+
+
+def test_dropout_follows_from_the_global_seed(dropout):
+    keras.utils.set_random_seed(5)
+    again = layers.ChannelDropout(0.25)
+    again.build((None, None, None, 2000))
+    other = layers.ChannelDropout(0.25)
+    other.build((None, None, None, 2000))
+    ones = tf.ones((1, 1, 1, 2000))
+    first = dropout(ones, training=True)
+    np.testing.assert_array_equal(again(ones, training=True), first)
+    assert np.any(other(ones, training=True) != first)

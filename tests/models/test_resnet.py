@@ -43,6 +43,19 @@ def test_resnet50_output_stride_is_eight(resnet50, size, features):
     assert out["primary"].shape == (1, *features, 2048)
 
 
+@pytest.mark.parametrize(("size", "features"), [((33, 65), (3, 5)), ((48, 62), (4, 4))])
+def test_output_stride_sixteen(size, features):
+    """The third stage has a stride instead of its dilation, the fourth half of its dilation."""
+    images = keras.Input((None, None, 3))
+    model = keras.Model(images, resnet.resnet(images, (1, 1, 2, 2), output_stride=16))
+    out = model(np.zeros((1, *size, 3), np.uint8))
+    assert out["auxiliary"].shape == (1, *features, 1024)
+    assert out["primary"].shape == (1, *features, 2048)
+    assert model.get_layer("layer3_0_conv1").strides == model.get_layer("layer3_0_downsample").strides == 2
+    dilations = [model.get_layer(name).dilation_rate for name in ("layer3_1_conv2", "layer4_0_conv2")]
+    assert dilations == [1, 2]
+
+
 def test_compact_widths_and_depth():
     images = keras.Input((None, None, 3))
     model = keras.Model(images, resnet.compact_resnet(images, width=8, blocks=(1, 1, 2, 1)))

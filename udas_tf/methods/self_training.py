@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from udas_tf import inference
@@ -19,7 +20,9 @@ class SelfTraining(Method):
       segmenter: the student.
       teacher: a segmenter that stays as it is.
       optimizer: of the student, built.
-      term_weights: of L_seg_p, L_seg_a, L_pseudo_p, L_pseudo_a and L_consistency.
+      term_weights: of L_seg_p, L_seg_a, L_pseudo_p, L_pseudo_a and L_consistency; those in _a where the
+        network has an auxiliary classifier.
+      class_weights: float32 [C], of the pseudo-labelled pixels (`pseudo_labels.class_weights`).
       consistency_views: K of the teacher's maximum-confidence distribution.
       seed: of the teacher's views.
     """
@@ -30,6 +33,7 @@ class SelfTraining(Method):
         teacher: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         term_weights: dict[str, float],
+        class_weights: np.ndarray,
         consistency_views: int,
         seed: int,
     ):
@@ -38,6 +42,7 @@ class SelfTraining(Method):
         self.teacher = teacher
         self.teacher.trainable = False
         self.term_weights = dict(term_weights)
+        self.class_weights = tf.constant(class_weights, tf.float32)
         self.consistency_views = consistency_views
         self.seed = seed
         self.prepare(optimizer)
@@ -47,9 +52,9 @@ class SelfTraining(Method):
         labelled, pseudo = batch["labelled"], batch["pseudo"]
         on_labelled, on_pseudo = inference.joint_logits(self.segmenter, labelled["image"], pseudo["image"])
         terms = {}
-        for level, short in {"primary": "p", "auxiliary": "a"}.items():
+        for level, short in inference.levels(self.segmenter).items():
             terms[f"L_seg_{short}"] = cross_entropy(labelled["label"], on_labelled[level])
-            terms[f"L_pseudo_{short}"] = cross_entropy(pseudo["label"], on_pseudo[level])
+            terms[f"L_pseudo_{short}"] = cross_entropy(pseudo["label"], on_pseudo[level], self.class_weights)
         taught = self.teacher_distribution(labelled["clean"], labelled["transform"])
         terms["L_consistency"] = consistency(labelled["label"], taught, on_labelled["primary"])
         return terms

@@ -1,4 +1,4 @@
-"""Supervised training of the multi-level segmenter: the rows without adaptation, and the target-supervised one."""
+"""Supervised training of the segmenter: the rows without adaptation, and the target-supervised one."""
 
 from __future__ import annotations
 
@@ -11,24 +11,28 @@ from udas_tf.methods.method import Method
 
 
 class Supervised(Method):
-    """L_seg = L_seg^p + lambda_seg * L_seg^a (METHOD.md section 2).
+    """L_seg = L_seg^p + lambda_seg * L_seg^a (METHOD.md section 2), the second where the network has that level.
 
     Args:
-      segmenter: a network with outputs {"primary", "auxiliary"}.
+      segmenter: a network with outputs {"primary", "auxiliary"}, or {"primary"} alone.
       optimizer: of the segmenter, built.
       lambda_seg: weight of the auxiliary classifier.
     """
 
     def __init__(self, segmenter: keras.Model, optimizer: keras.optimizers.Optimizer, lambda_seg: float):
-        super().__init__(["L_seg_p", "L_seg_a"])
+        weights = {"primary": 1.0, "auxiliary": lambda_seg}
+        term_weights = {
+            f"L_seg_{short}": weights[level] for level, short in inference.levels(segmenter).items()
+        }
+        super().__init__(term_weights)
         self.segmenter = segmenter
-        self.term_weights = {"L_seg_p": 1.0, "L_seg_a": lambda_seg}
+        self.term_weights = term_weights
         self.prepare(optimizer)
 
     def loss_terms(self, batch: dict) -> dict[str, tf.Tensor]:
         """Unweighted terms of a batch {"image": float32 [B, H, W, 3], "label": uint8 [B, H, W]}."""
         outputs = inference.logits(self.segmenter, batch["image"], training=True)
         return {
-            "L_seg_p": cross_entropy(batch["label"], outputs["primary"]),
-            "L_seg_a": cross_entropy(batch["label"], outputs["auxiliary"]),
+            f"L_seg_{short}": cross_entropy(batch["label"], outputs[level])
+            for level, short in inference.levels(self.segmenter).items()
         }

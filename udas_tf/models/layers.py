@@ -1,10 +1,11 @@
-"""Small layers the networks share: symmetric convolutions, frozen batch norm, group norm, image scalings.
+"""Small layers the networks share: symmetric convolutions, frozen batch norm, group norm, dropout, scalings.
 
 The networks of this package are ports, and the originals pad symmetrically whatever the stride. TensorFlow's
 "same" pads strided layers by one more pixel at the bottom and right, which shifts every feature map.
 """
 
 import functools
+import random
 
 import keras
 import tensorflow as tf
@@ -128,8 +129,7 @@ class FrozenBatchNormConv2D(keras.layers.Layer):
             )
 
         normal = keras.initializers.RandomNormal(stddev=0.01)
-        kernel_shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
-        self.kernel = weight("kernel", kernel_shape, normal, trainable=True)
+        self.kernel = weight("kernel", self.kernel_shape(input_shape[-1]), normal, trainable=True)
         self.gamma = weight("gamma", (self.filters,), "ones")
         self.beta = weight("beta", (self.filters,), "zeros")
         self.moving_mean = weight("moving_mean", (self.filters,), "zeros")
@@ -139,9 +139,14 @@ class FrozenBatchNormConv2D(keras.layers.Layer):
         scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
         bias = self.beta - self.moving_mean * scale
         kernel = tf.cast(self.kernel * scale, inputs.dtype)
-        outputs = _symmetric_convolution(inputs, kernel, self.strides, self.dilation_rate)
-        outputs = tf.nn.bias_add(outputs, tf.cast(bias, inputs.dtype))
+        outputs = tf.nn.bias_add(self.convolve(inputs, kernel), tf.cast(bias, inputs.dtype))
         return tf.nn.relu(outputs) if self.relu else outputs
+
+    def kernel_shape(self, channels):
+        return (self.kernel_size, self.kernel_size, channels, self.filters)
+
+    def convolve(self, inputs, kernel):
+        return _symmetric_convolution(inputs, kernel, self.strides, self.dilation_rate)
 
     def compute_output_shape(self, input_shape):
         return _symmetric_output_shape(
@@ -220,6 +225,45 @@ def _spatial_mean(x):
     """Mean over height and width. In two steps, since TensorFlow adds up one after the other: on 256x512
     pixels the error is ten times smaller, and it takes no longer."""
     return tf.reduce_mean(tf.reduce_mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
+
+
+# --- dropout ------------------------------------------------------------------------------------------------
+
+
+@_serializable
+class ChannelDropout(keras.layers.Layer):
+    """Zeroes whole channels of NHWC features in training and scales the others by 1 / (1 - rate).
+
+    PyTorch's Dropout2d. Every image and every replica draws its own channels. Keras's SpatialDropout2D keeps
+    its generator out of TensorFlow's checkpoints and draws the same on all replicas; here the draws follow
+    from a seed and a count of the calls, which are in the checkpoint (not among the weights: they are no part
+    of what a network has learnt). The seed comes from Python's `random`, which keras.utils.set_random_seed
+    sets.
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def build(self, input_shape):
+        state = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
+        self.draw_seed = tf.Variable(random.randrange(2**31), dtype=tf.int32, **state)
+        self.draw_count = tf.Variable(0, dtype=tf.int32, **state)
+
+    def call(self, inputs, training=None):
+        if not training or self.rate == 0:
+            return inputs
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.random.experimental.stateless_fold_in(tf.stack([self.draw_seed, self.draw_count]), replica)
+        self.draw_count.assign_add(1)
+        uniform = tf.random.stateless_uniform((tf.shape(inputs)[0], 1, 1, inputs.shape[-1]), seed)
+        return inputs * tf.cast(tf.where(uniform < self.rate, 0.0, 1 / (1 - self.rate)), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate}
 
 
 # --- pooling, padding and scaling ---------------------------------------------------------------------------

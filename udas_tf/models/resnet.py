@@ -1,10 +1,11 @@
-"""Residual feature extractors of output stride 8: dilated ResNet-50/101 and a compact one for CPUs.
+"""Residual feature extractors of output stride 8 or 16: dilated ResNet-50/101 and a compact one for CPUs.
 
 Each takes an image tensor of a functional model, RGB 0..255 [batch, height, width, 3], normalises it, and
 returns the features the two classifiers read, `{"auxiliary": ..., "primary": ...}`: those of the third and of
 the fourth stage. The stem, the ceil-mode pooling and the second stage, of stride 2 each, take n pixels to
-(n + 1) // 8 + 1 (321x513 becomes 41x65, 96x192 becomes 13x25), lying at pixels 0, 8, 16, ... of the image;
-the third and fourth stage keep that size and are dilated by 2 and 4.
+(n + 1) // 8 + 1 (321x513 becomes 41x65, 96x192 becomes 13x25), lying at pixels 0, 8, 16, ... of the image.
+At output stride 8 the third and fourth stage keep that size and are dilated by 2 and 4; at 16 the third has
+stride 2, which leaves every second row and column, and the fourth is dilated by 2.
 """
 
 from keras import initializers, layers
@@ -21,13 +22,13 @@ from udas_tf.models.layers import (
 RESNET_50 = (3, 4, 6, 3)
 RESNET_101 = (3, 4, 23, 3)
 
-STRIDES = (1, 2, 1, 1)
-DILATIONS = (1, 1, 2, 4)
+# Strides and dilations of the four stages, by output stride.
+STAGES = {8: ((1, 2, 1, 1), (1, 1, 2, 4)), 16: ((1, 2, 2, 1), (1, 1, 1, 2))}
 
 # --- dilated ResNet-50/101, as AdaptSegNet's model/deeplab_multi.py -----------------------------------------
 
 
-def resnet(images, blocks=RESNET_101):
+def resnet(images, blocks=RESNET_101, output_stride=8):
     """Bottleneck ResNet with caffe-style strides and frozen batch norm; features of 1024 and 2048 channels.
 
     Layers carry the original's parameter names with underscores for dots: `layer3_0_conv2` holds the weights
@@ -38,7 +39,9 @@ def resnet(images, blocks=RESNET_101):
     x = FrozenBatchNormConv2D(64, 7, strides=2, name="conv1")(x)
     x = CeilMaxPool2D(name="maxpool")(x)
     stages = []
-    for stage, (count, strides, dilation) in enumerate(zip(blocks, STRIDES, DILATIONS, strict=True), start=1):
+    for stage, (count, strides, dilation) in enumerate(
+        zip(blocks, *STAGES[output_stride], strict=True), start=1
+    ):
         for index in range(count):
             name = f"layer{stage}_{index}"
             x = _bottleneck(x, 32 * 2**stage, strides if index == 0 else 1, dilation, index == 0, name)
@@ -60,7 +63,7 @@ def _bottleneck(x, width, strides, dilation, project, name):
 # --- compact ResNet, trained from scratch -------------------------------------------------------------------
 
 
-def compact_resnet(images, width=24, blocks=(2, 2, 2, 2), groups=8):
+def compact_resnet(images, width=24, blocks=(2, 2, 2, 2), groups=8, output_stride=8):
     """Basic-block ResNet with group norm, for training from scratch with small batches on CPUs.
 
     Args:
@@ -70,16 +73,19 @@ def compact_resnet(images, width=24, blocks=(2, 2, 2, 2), groups=8):
         blocks: number of two-convolution blocks in each of the four stages.
         groups: groups of each group norm, -1 for instance norm. No statistic crosses images, so replicas
             agree with one device and there is nothing to freeze.
+        output_stride: 8 or 16.
     """
     x = layers.Rescaling(1 / 64, offset=-2.0, dtype="float32", name="normalize")(images)
     x = _conv_norm(x, width, 3, groups, "conv1", strides=2)
     x = CeilMaxPool2D(name="maxpool")(layers.ReLU(name="conv1_relu")(x))
     stages = []
     widths = (width, 2 * width, 4 * width, 4 * width)
-    for stage, (filters, count) in enumerate(zip(widths, blocks, strict=True)):
+    for stage, (filters, count, strides, dilation) in enumerate(
+        zip(widths, blocks, *STAGES[output_stride], strict=True), start=1
+    ):
         for index in range(count):
-            name = f"layer{stage + 1}_{index}"
-            x = _basic_block(x, filters, STRIDES[stage] if index == 0 else 1, DILATIONS[stage], groups, name)
+            name = f"layer{stage}_{index}"
+            x = _basic_block(x, filters, strides if index == 0 else 1, dilation, groups, name)
         stages.append(x)
     return {"auxiliary": stages[2], "primary": stages[3]}
 

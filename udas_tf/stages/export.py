@@ -33,6 +33,7 @@ def export(
     provenance = read_json(run_dir.training(row.name) / "manifest.json")
     provenance |= {
         "trained_size": list(config.data.size),
+        "network": config.model.network,
         "backbone": config.model.backbone,
         "versions": {module.__name__: module.__version__ for module in (udas_tf, tf, keras)},
     }

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 
 from udas_tf import taxonomy
+from udas_tf.data import class_file
 from udas_tf.errors import UserError
-from udas_tf.models import deeplab_v2, discriminators, generators
+from udas_tf.models import baselines, deeplab_v2, discriminators, generators, seg_uncertainty
 from udas_tf.run_dir import RunDir
 from udas_tf.stages.rounds import Row
 
 WEIGHTS = "segmenter.weights.h5"
 GENERATOR_WEIGHTS = "generator.weights.h5"
-CLASS_SETS = {"cityscapes": taxonomy.CITYSCAPES}
+NETWORKS = ("deeplab_v2", "seg_uncertainty", "fcn", "deeplab_v3_plus")
 
 
 def class_set(config) -> taxonomy.ClassSet:
-    if config.classes not in CLASS_SETS:
-        raise UserError(f"classes={config.classes!r} is unknown; expected one of {', '.join(CLASS_SETS)}")
-    return CLASS_SETS[config.classes]
+    """The run's class set: a built-in one, or that of a classes.yaml."""
+    return class_file.class_set(config.classes)
 
 
 def segmenter(config) -> keras.Model:
     """A new segmenter, from `model.initial_weights` or random."""
-    options = {}
-    if config.model.backbone == "compact":
-        options = {"width": config.model.width, "blocks": tuple(config.model.blocks)}
-    network = deeplab_v2.build(
-        config.model.backbone, len(class_set(config)), tuple(config.model.aspp_rates), **options
-    )
+    network = _task_network(config.model, len(class_set(config)))
     if config.model.initial_weights:
         load(network, Path(config.model.initial_weights))
     return network
+
+
+def _task_network(model, num_classes: int) -> keras.Model:
+    options = {"auxiliary": model.auxiliary, "output_stride": model.output_stride}
+    if model.backbone == "compact":
+        options |= {"width": model.width, "blocks": tuple(model.blocks)}
+    rates = tuple(model.aspp_rates)
+    match model.network:
+        case "deeplab_v2":
+            return deeplab_v2.build(model.backbone, num_classes, rates, **options)
+        case "seg_uncertainty":
+            return seg_uncertainty.build(
+                model.backbone, num_classes, rates, model.squeeze_excite, model.dropout, **options
+            )
+        case "fcn":
+            return baselines.fcn(num_classes, dropout=model.dropout, output_stride=model.output_stride)
+        case "deeplab_v3_plus":
+            return baselines.deeplab_v3_plus(num_classes)
+    raise UserError(f"model.network={model.network!r} is unknown; expected one of {', '.join(NETWORKS)}")
 
 
 def trained_segmenter(config, run_dir: RunDir, row: Row) -> keras.Model:
@@ -45,14 +60,14 @@ def trained_segmenter(config, run_dir: RunDir, row: Row) -> keras.Model:
     return network
 
 
-def output_discriminators(config) -> dict[str, keras.Model]:
-    """One discriminator of softmax maps for each level."""
+def output_discriminators(config, levels: Iterable[str]) -> dict[str, keras.Model]:
+    """One discriminator of softmax maps for each of the segmenter's levels."""
     build = {
         "fully_convolutional": discriminators.fully_convolutional,
         "multi_scale": discriminators.multi_scale,
     }[config.uda.discriminator]
     classes = len(class_set(config))
-    return {level: build(classes, width=config.uda.discriminator_width) for level in ("primary", "auxiliary")}
+    return {level: build(classes, width=config.uda.discriminator_width) for level in levels}
 
 
 def generator(config) -> keras.Model:

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from udas_tf import inference
 from udas_tf.data import pipeline
 from udas_tf.errors import UserError
 from udas_tf.methods import optimizers
@@ -144,6 +145,7 @@ def _batches(config, run_dir: RunDir, row: rounds.Row, inputs: dict[str, Path]):
                     pseudo_label.thresholds(config, run_dir, row.round),
                     section.augment_mixed,
                     section.augment_pseudo,
+                    section.mix_pseudo,
                 )
 
     return batches
@@ -165,20 +167,31 @@ def _method(config, run_dir: RunDir, row: rounds.Row) -> Method:
             "L_consistency": section.weight_consistency,
         }
         teacher = networks.trained_segmenter(config, run_dir, rounds.teacher(config, row.round))
-        return SelfTraining(segmenter, teacher, optimizer, weights, section.consistency_views, config.seed)
+        weights = _of_levels(weights, segmenter)
+        class_weights = pseudo_label.class_weights(config, run_dir, row.round)
+        return SelfTraining(
+            segmenter, teacher, optimizer, weights, class_weights, section.consistency_views, config.seed
+        )
     return Supervised(segmenter, optimizer, section.lambda_seg)
+
+
+def _of_levels(weights: dict[str, float], segmenter: keras.Model) -> dict[str, float]:
+    """Leaves the auxiliary classifier's terms, and L_kl between both, out where the network has the primary alone."""
+    if "auxiliary" in inference.levels(segmenter):
+        return weights
+    return {name: weight for name, weight in weights.items() if not name.endswith("_a") and name != "L_kl"}
 
 
 def _output_adaptation(
     config, segmenter: keras.Model, optimizer: keras.optimizers.Optimizer
 ) -> OutputAdaptation:
     section = config.uda
-    discriminators = networks.output_discriminators(config)
+    discriminators = networks.output_discriminators(config, inference.levels(segmenter))
     schedule = optimizers.poly(
         section.discriminator_learning_rate, section.schedule_steps, section.poly_power
     )
     discriminator_optimizer = optimizers.built(
-        keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.99),
+        optimizers.TorchAdam(schedule, beta_1=0.9, beta_2=0.99),
         [variable for network in discriminators.values() for variable in network.trainable_variables],
     )
     weights = {
@@ -194,7 +207,7 @@ def _output_adaptation(
         discriminators,
         optimizer,
         discriminator_optimizer,
-        weights,
+        _of_levels(weights, segmenter),
         section.adversarial_loss,
         kl_from_step,
     )
@@ -210,7 +223,7 @@ def _image_translation(config) -> ImageTranslation:
         schedule = optimizers.ConstantThenLinear(section.learning_rate, constant, section.steps)
         variables = [variable for network in pair.values() for variable in network.trainable_variables]
         optimizer_pair.append(
-            optimizers.built(keras.optimizers.Adam(schedule, beta_1=section.beta_1), variables)
+            optimizers.built(optimizers.TorchAdam(schedule, beta_1=section.beta_1, beta_2=0.999), variables)
         )
     size = tuple(section.crop) if tuple(section.crop) != (0, 0) else tuple(config.data.size)
     pools = {
