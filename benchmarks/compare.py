@@ -1,0 +1,138 @@
+"""This package beside what it is measured against, in turn on this machine, each in processes of its own.
+
+    .venv/bin/python benchmarks/compare.py [--suite=adapt_bf16] [--repeats=3] [--json]
+
+Needs torch; the suite `inference` also onnx and onnxruntime, `augment` also keras-cv:
+pip install 'udas_tf[parity,bench]'. Prints a table, or one JSON document: a list of objects with `workload`, `ours`,
+`reference`, `unit`, `ratio` (above 1 = we are faster), `spread`, `floor`, `peak_memory_ours`, `peak_memory_reference`
+(bytes). The first three objects are the machine's ceilings. Where a reference has several forms (eager, compiled), the
+fastest is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from udas_tf.bench import children, rows  # noqa: E402
+from udas_tf.bench.measuring import Measured  # noqa: E402
+from udas_tf.bench.workloads import SUITES, Scale, Workload, selected  # noqa: E402
+
+# What the quickstart took when its acceleration began: seconds, on two cores that others used as well.
+QUICKSTART_BEFORE = 780.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What a row is measured against.
+
+    Attributes:
+      row: its name.
+      workload: ours.
+      module: of benchmarks.reference.
+      forms: options of its `measure`; the fastest counts.
+    """
+
+    row: str
+    workload: str
+    module: str
+    forms: tuple[dict, ...] = ({},)
+
+
+def _forms(precision: str, *modes: str) -> tuple[dict, ...]:
+    return tuple({"precision": precision, "mode": mode} for mode in modes)
+
+
+REFERENCES = (
+    Reference("adapt_bf16", "adapt_bf16", "adapt", _forms("bfloat16", "eager", "compiled")),
+    Reference("adapt_fp32", "adapt_fp32", "adapt", _forms("float32", "eager", "compiled")),
+    Reference("inference_bf16", "inference_bf16", "infer", _forms("bfloat16", "eager")),
+    Reference("inference_bf16_best", "inference_bf16", "infer", _forms("bfloat16", "folded", "compiled")),
+    Reference("inference_fp32", "inference_fp32", "onnx_infer"),
+    Reference("cyclegan", "cyclegan", "cyclegan", _forms("bfloat16", "eager", "compiled")),
+    Reference("input", "input", "load", ({"resized": False},)),
+    Reference("input_resized", "input", "load", ({"resized": True},)),
+    Reference("augment", "augment", "augment"),
+    Reference("augment_keras_cv", "augment", "keras_cv_augment"),
+    Reference("pseudo_label", "pseudo_label", "label", _forms("bfloat16", "eager", "compiled")),
+    Reference("evaluate", "evaluate", "evaluate"),
+)
+
+
+def compare(suite: str | None, repeats: int, scale: Scale, quickstart_before: float) -> list[dict]:
+    """The rows of a suite, or of all; see the module."""
+    machine, ceilings = _machine(scale)
+    found = machine
+    for workload in selected(suite):
+        with tempfile.TemporaryDirectory() as directory:
+            found += _rows(workload, repeats, scale, Path(directory), ceilings, quickstart_before)
+    return found
+
+
+def _rows(workload: Workload, repeats: int, scale, directory, ceilings, quickstart_before) -> list[dict]:
+    references = [reference for reference in REFERENCES if reference.workload == workload.name]
+    measures = {"ours": partial(children.ours, workload, scale, directory)}
+    forms = {}
+    for reference in references:
+        for number, options in enumerate(reference.forms):
+            forms[f"{reference.row} {number}"] = partial(_reference, reference.module, options, scale, directory)
+    # The slower forms of a reference are measured once.
+    rounds = repeats if workload.repeats else 1
+    taken = children.in_turn(measures | forms, 1, workload.name)
+    fastest = {
+        reference.row: min(
+            (name for name in forms if name.startswith(f"{reference.row} ")),
+            key=lambda name: children.median(taken[name]),
+        )
+        for reference in references
+    }
+    again = {name: forms[name] for name in fastest.values()}
+    for name, more in children.in_turn(measures | again, rounds - 1, workload.name).items():
+        taken[name] += more
+    row = rows.ours_alone(workload, taken["ours"], ceilings)
+    if workload.name == "quickstart":
+        before = Measured([quickstart_before], {}, 0)
+        return [rows.beside(row, row["workload"], taken["ours"], [before]) | {"peak_memory_reference": None}]
+    if not references:
+        return [rows.beside(row, row["workload"], taken["ours"], None)]
+    return [rows.beside(row, name, taken["ours"], taken[form]) for name, form in fastest.items()]
+
+
+def _reference(module: str, options: dict, scale: Scale, directory: Path) -> Measured:
+    return Measured(**children.ask("benchmarks.reference", module, options, scale, directory))
+
+
+def _machine(scale: Scale) -> tuple[list[dict], dict[str, float]]:
+    """The rows of the ceilings, and of each the higher of the two libraries'."""
+    ours = children.ceilings()
+    with tempfile.TemporaryDirectory() as directory:
+        theirs = children.ask("benchmarks.reference", "machine", {}, scale, Path(directory))
+    found = [dict.fromkeys(rows.COLUMNS) | row for row in rows.of_ceilings(ours)]
+    for row, kind in zip(found, ours, strict=True):
+        if kind in theirs:
+            row |= {"reference": theirs[kind] / rows.GIGA, "ratio": ours[kind] / theirs[kind]}
+    return found, ours | {kind: max(rate, ours[kind]) for kind, rate in theirs.items()}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", choices=SUITES)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--scale", type=json.loads, default={}, help="fields of Scale to change, as JSON")
+    parser.add_argument("--quickstart-reference", type=float, default=QUICKSTART_BEFORE, metavar="SECONDS")
+    given = parser.parse_args(arguments)
+    changed = {key: tuple(value) if isinstance(value, list) else value for key, value in given.scale.items()}
+    found = compare(given.suite, given.repeats, Scale(**changed), given.quickstart_reference)
+    print(json.dumps(found, allow_nan=False) if given.json else rows.table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""K views of a batch of images, by AutoAugment."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import tensorflow as tf
+
+from udas_tf.bench import fixtures
+from udas_tf.bench.measuring import Measured, peak_memory, timed
+from udas_tf.bench.workloads import Scale
+from udas_tf.data import augment
+
+
+def measure(scale: Scale, directory: Path) -> Measured:
+    """Seconds an augmented image: one view of each is the image as it is, and is not counted."""
+    images = tf.constant(fixtures.pictures(scale.images, scale.size))
+    numbers = itertools.count()
+
+    def views():
+        seed = tf.constant([0, next(numbers)])
+        return augment.k_views(images, scale.views, seed)[0][-1, -1, -1, -1].numpy()
+
+    augmented = scale.images * (scale.views - 1)
+    values = 3 * math.prod(scale.size)
+    moved = scale.images * values + scale.images * scale.views * values * 4  # uint8 read, float32 written
+    return Measured(timed(views, augmented, scale.seconds), {"bytes": moved / augmented}, peak_memory())

@@ -1,0 +1,27 @@
+"""A CycleGAN step: two generators, two discriminators, identity loss, image pools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from udas_tf.bench import arithmetic
+from udas_tf.bench.measuring import Measured, peak_memory
+from udas_tf.bench.tasks import settings, steps
+from udas_tf.bench.workloads import Scale
+from udas_tf.stages import fit, train
+
+
+def measure(scale: Scale, directory: Path, precision: str) -> Measured:
+    config = settings.config(scale, precision)
+    with fit.stage(config):
+        method = train._image_translation(config)
+        batch = {
+            domain: steps.images(scale.batch, scale.crop, seed)
+            for seed, domain in enumerate(("source", "target"))
+        }
+        seconds = steps.timed_steps(method, batch, scale.seconds)
+        memory = peak_memory()
+        generator = arithmetic.passes(method.generators["G"], scale.crop)
+        discriminator = arithmetic.passes(method.discriminators["target"], scale.crop)
+        operations = arithmetic.cyclegan_step(generator, discriminator, scale.batch)
+        return Measured(seconds, {settings.dtype(precision): operations}, memory)

@@ -1,0 +1,55 @@
+"""Training batches from records: AutoAugment, Domain CutMix, and the unlabelled target beside them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from udas_tf.bench import fixtures
+from udas_tf.bench.measuring import Measured, peak_memory, timed
+from udas_tf.bench.workloads import Scale
+from udas_tf.data import pipeline, records
+from udas_tf.run_dir import is_finished
+
+BATCHES = 8  # a timed call; long enough that what was prefetched before it counts little
+
+
+def measure(scale: Scale, directory: Path) -> Measured:
+    """Seconds an image read: a batch takes as many of the source, the labelled and the unlabelled target."""
+    sets = {domain: _records(directory, domain, scale) for domain in fixtures.DOMAINS}
+    loading = pipeline.Loading(scale.loaded_batch, seed=0, start_step=0, shuffle_images=1_000, cache=False)
+    batches = iter(pipeline.adaptation(loading, sets["sim"], sets["real"], sets["real"], "flip", "auto"))
+
+    def take():
+        for _ in range(BATCHES):
+            next(batches)
+
+    seconds = timed(take, BATCHES * 3 * scale.loaded_batch, scale.seconds)
+    pixels = math.prod(scale.size)
+    # Decoded bytes of three images and two labels are written and read, two float images and a label written.
+    moved = 2 * (3 * 3 + 2) * pixels + (2 * 3 * 4 + 1) * pixels
+    return Measured(seconds, {"bytes": moved / 3}, peak_memory())
+
+
+def _records(directory: Path, domain: str, scale: Scale) -> Path:
+    written = directory / "records" / domain
+    if not is_finished(written):
+        images, labels = fixtures.resized_files(directory, scale)[domain]
+
+        def sample(index: int) -> records.Sample:
+            arrays = (np.asarray(Image.open(files[index])) for files in (images, labels))
+            return records.Sample(images[index].stem, *arrays)
+
+        records.write(
+            written,
+            "training",
+            scale.images,
+            lambda indices: map(sample, indices),
+            shard_images=scale.images,
+            provenance={},
+            label=domain,
+        )
+    return written

@@ -1,0 +1,36 @@
+"""The machine's ceilings: products of matrices by TensorFlow, copies of memory by numpy on all cores."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from udas_tf.bench.measuring import timed
+from udas_tf.bench.workloads import Scale
+
+SIDE = 2_048  # of the square matrices
+SECONDS = 2.0
+COPIED = 1 << 28  # bytes, far beyond any cache
+
+
+def measure(scale: Scale, directory: Path) -> dict[str, float]:
+    """Operations a second by dtype, and bytes read or written a second: the best of several times."""
+    return {"float32": _product(tf.float32), "bfloat16": _product(tf.bfloat16), "bytes": _copy()}
+
+
+def _product(dtype: tf.DType) -> float:
+    matrix = tf.cast(tf.random.stateless_normal((SIDE, SIDE), (0, 1)), dtype)
+    return 2 * SIDE**3 / min(timed(lambda: tf.matmul(matrix, matrix).numpy(), 1, SECONDS))
+
+
+def _copy() -> float:
+    cores = len(os.sched_getaffinity(0))
+    sources = [np.ones(COPIED // cores, np.uint8) for _ in range(cores)]
+    targets = [np.empty_like(source) for source in sources]
+    with concurrent.futures.ThreadPoolExecutor(cores) as workers:
+        seconds = timed(lambda: list(workers.map(np.copyto, targets, sources)), 1, SECONDS)
+    return 2 * COPIED / min(seconds)

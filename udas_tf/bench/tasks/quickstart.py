@@ -1,0 +1,28 @@
+"""The whole quickstart, from the command to the report."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from udas_tf.bench.measuring import Measured, peak_memory
+from udas_tf.bench.tasks.commands import finish, udas
+from udas_tf.bench.workloads import TINY, Scale
+
+FEW_STEPS = [
+    f"--config.{section}.{key}"
+    for section in ("source", "supervised", "uda", "student", "translate")
+    for key in ("steps=2", "log_every=2", "checkpoint_every=2")
+]
+FEW_IMAGES = [f"--config.data.{key}=6" for key in ("source.images", "target.images", "target.val_images")]
+TINY_RUN = [*FEW_STEPS, *FEW_IMAGES, "--config.data.target.labelled=4", "--config.student.rounds=1"]
+
+
+def measure(scale: Scale, directory: Path) -> Measured:
+    changes = TINY_RUN if scale == TINY else []
+    workdir = tempfile.mkdtemp(dir=directory)
+    start = time.perf_counter()
+    finish(udas("run", "--config=configs/quickstart.py", f"--workdir={workdir}", *changes))
+    return Measured([time.perf_counter() - start], {}, peak_memory(resource.RUSAGE_CHILDREN))

@@ -1,0 +1,32 @@
+"""Times the steps of a method as `fit` takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from udas_tf.bench.measuring import timed
+from udas_tf.methods.method import Method
+
+
+def timed_steps(method: Method, batch: dict, least_seconds: float) -> list[float]:
+    """Seconds a step on one batch, over and over, by the function that Keras's `fit` calls."""
+    method.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+
+    def take_step():
+        logs = method.train_function(batches)
+        return {name: float(np.asarray(value)) for name, value in logs.items()}
+
+    return timed(take_step, 1, least_seconds)
+
+
+def images(batch: int, size: tuple[int, int], seed: int) -> tf.Tensor:
+    """float32 [batch, height, width, 3] in 0..255."""
+    return tf.floor(256 * tf.random.stateless_uniform((batch, *size, 3), (seed, 0)))
+
+
+def labels(batch: int, size: tuple[int, int], classes: int) -> tf.Tensor:
+    """uint8 [batch, height, width]."""
+    drawn = tf.random.stateless_uniform((batch, *size), (0, 1), 0, classes, tf.int32)
+    return tf.cast(drawn, tf.uint8)
