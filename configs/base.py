@@ -65,6 +65,8 @@ def get_config() -> ConfigDict:
     # split, which is then without them: to choose settings on
     config.data.target.val = "val"
     config.data.target.val_images = 100  # images of that; 0 = all, not of "train_tail"
+    # Height, width of their labels for `evaluate --resolution=full`, such as 1024,2048 for Cityscapes; (0, 0) = none
+    config.data.target.val_full_size = (0, 0)
 
     config.model = ConfigDict()
     # "deeplab_v2", "seg_uncertainty" (its classifiers on the same backbones), or on ResNet-50 "fcn" or
@@ -98,6 +100,13 @@ def get_config() -> ConfigDict:
     config.translate.decay_from = 0.5  # fraction of the steps after which the rate falls linearly to 0
     config.translate.lambda_cyc = 10.0  # weight of the cycle reconstruction
     config.translate.lambda_identity = 5.0  # weight of the identity loss; 0 switches it off
+    # Weight of the semantic consistency of CyCADA: the network of the row no_adaptation is to see the same classes in a
+    # translated image as before; 0 switches it off
+    config.translate.weight_semantic = 0.0
+    # Fraction of an image's labelled pixels that the network of the row no_adaptation may see as another class once it is
+    # translated: 0 = nobody looks; 1 = it is measured and reported, and every image passes
+    config.translate.max_disagreement = 0.0
+    config.translate.on_disagreement = "keep_source"  # what happens to the others: untranslated, or "drop"
     config.translate.pool_size = 50  # earlier translations kept to train each discriminator
     config.translate.log_every = 100
     config.translate.checkpoint_every = 2_000
@@ -108,12 +117,22 @@ def get_config() -> ConfigDict:
     )
     config.uda.augment_mixed = "auto"  # augmentation of the Domain CutMix batch
     config.uda.adversarial_loss = "bce"  # "bce" or "least_squares"
-    config.uda.discriminator = "fully_convolutional"  # or "multi_scale"
-    config.uda.discriminator_width = 64  # filters of the first convolution; the multi-scale one's own is 32
-    config.uda.discriminator_learning_rate = 1e-4  # Adam (0.9, 0.99), poly schedule as the segmenter's
-    config.uda.weight_adv_primary = 1e-3  # weight of L_adv^p
+    # What the discriminators see: "softmax", "self_information" (AdvEnt) or "features", which the classifiers read
+    config.uda.adversary = "softmax"
+    config.uda.discriminator = "fully_convolutional"  # "multi_scale", or "pixelwise" (CyCADA's, for features)
+    # Filters of the first convolution; the multi-scale one's own is 32, the pixelwise one's 512
+    config.uda.discriminator_width = 64
+    # "adam" (0.9, 0.99), or "sgd" with the segmenter's momentum and weight decay
+    config.uda.discriminator_optimizer = "adam"
+    config.uda.discriminator_learning_rate = 1e-4  # poly schedule as the segmenter's
+    config.uda.weight_adv_primary = 1e-3  # weight of L_adv^p; 0 = no such discriminator
     config.uda.weight_adv_auxiliary = 2e-4  # weight of L_adv^a; lambda_adv is the ratio of the two, 0.2
+    # L_adv counts while the discriminators are right on more than this share of their scores, over some 100 steps
+    config.uda.adversary_above = 0.0
+    config.uda.weight_entropy_primary = 0.0  # weight of L_ent^p, the classifier's entropy on target (MinEnt)
+    config.uda.weight_entropy_auxiliary = 0.0  # weight of L_ent^a
     config.uda.weight_kl = 0.1  # weight of L_kl
+    config.uda.kl = "symmetric"  # each classifier towards the other; "memory": both towards their fixed mean
     config.uda.kl_warmup = 0.15  # fraction of the steps before L_kl is switched on
 
     config.pseudo_label = ConfigDict()
@@ -122,12 +141,18 @@ def get_config() -> ConfigDict:
     config.pseudo_label.class_share = (
         0.0  # of a class's pixels kept at least, by a lower threshold for that class
     )
+    config.pseudo_label.wanted_precision = (
+        0.9  # on the labelled images; the audit suggests the threshold for it
+    )
     config.pseudo_label.batch_size = 4  # images
 
     config.student = segmenter_training()
     config.student.rounds = 3  # R; `train --stage=student --round=N` may go beyond
     config.student.teacher = (
         ""  # row that labels round 1; "" = cutmix, without target labels translation_adaptation
+    )
+    config.student.stop_rule = (
+        False  # no further round once one makes the pseudo-labels worse (stages/health.py)
     )
     config.student.start_from = ""  # "" = model.initial_weights; "teacher" = the weights of its teacher
     config.student.augment_mixed = "auto"  # augmentation of the Domain CutMix batch
@@ -138,10 +163,16 @@ def get_config() -> ConfigDict:
     config.student.class_balance = (
         0.0  # b: pixels of a class weigh (1 / its share) ** b in L_pseudo; 0 = all alike
     )
+    config.student.weight_labelled = 1.0  # weight of the labelled images' segmentation loss, source and mixed
+    # Pseudo-labels count less where the two classifiers disagree (Seg-Uncertainty)
+    config.student.rectify = False
     config.student.weight_pseudo = 1.0  # weight of the pseudo-labelled images' segmentation loss
     config.student.weight_consistency = 0.1  # weight of KL(teacher || student) on labelled pixels
     config.student.consistency_views = 3  # K of the teacher's maximum-confidence distribution in that term
 
     config.evaluate = ConfigDict()
     config.evaluate.batch_size = 4  # images
+    # Steps of a training between two scores on the validation set, a multiple of log_every; 0 = at its end alone. The
+    # score of a row stays the last one
+    config.evaluate.every = 0
     return config

@@ -209,3 +209,62 @@ def test_any_text_is_either_of_the_type_or_refused(key, text):
         return
     assert type(received) is type(default)
     assert not isinstance(received, float) or math.isfinite(received)
+
+
+# --- a config on another one --------------------------------------------------------------------------------
+
+METHODS = [path.stem for path in OWN if path.parent.name == "methods"]
+
+
+def test_every_system_has_a_config():
+    assert set(METHODS) == {
+        *("adaptsegnet_single", "adaptsegnet", "advent", "minent", "seg_uncertainty", "cycada", "udas"),
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("base", ["configs/quickstart.py", "tests/end_to_end/tiny.py"])
+def test_a_system_keeps_data_network_and_steps_of_its_base(method, base):
+    changed = configs.differences(configs.load(base), configs.load(f"configs/methods/{method}.py:{base}"))
+    keys = {line.partition(":")[0] for line in changed}
+    own = {"rows", "data.target.labelled", "model.auxiliary"}
+    assert all(
+        key in own or key.split(".")[0] in ("uda", "translate", "student", "pseudo_label") for key in keys
+    )
+    steps = ("steps", "schedule_steps", "batch_size", "optimizer", "learning_rate", "size")
+    assert not any(key.split(".")[-1] in steps for key in keys)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_system_without_a_base_has_the_papers_setting(method):
+    config = configs.load(f"configs/methods/{method}.py")
+    assert (config.data.source.dataset, config.data.target.dataset) == ("gta5", "cityscapes")
+    assert config.uda.steps == 120_000
+
+
+def test_official_learning_rates_are_those_of_the_official_optimiser():
+    assert configs.load("configs/methods/cycada.py").uda.learning_rate == 1e-5
+    assert configs.load("configs/methods/seg_uncertainty.py").student.learning_rate == 1e-4
+    on_adam = configs.load("configs/methods/cycada.py:configs/quickstart.py")
+    assert on_adam.uda.learning_rate == configs.load("configs/quickstart.py").uda.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("configs/quickstart.py:configs/base.py", "takes no other config after a colon"),
+        ("configs/methods/advent.py:configs/nowhere.py", "no config configs/nowhere.py"),
+        ("configs/methods/avdent.py:configs/base.py", "configs/methods/advent.py"),
+    ],
+)
+def test_what_is_wrong_on_either_side_of_the_colon_is_told(name, told):
+    with pytest.raises(UserError, match=told):
+        configs.load(name)
+
+
+def test_a_saved_config_may_be_the_base_and_takes_none(tmp_path):
+    config = configs.override(BASE, {"seed": "7"})
+    configs.save(config, tmp_path / "config.json")
+    assert configs.load(f"configs/methods/advent.py:{tmp_path / 'config.json'}").seed == 7
+    with pytest.raises(UserError, match="is a finished config and takes no other one"):
+        configs.load(f"{tmp_path / 'config.json'}:configs/base.py")

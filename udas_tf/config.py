@@ -8,6 +8,7 @@ default there: bool, int, float, str, or a tuple of one of these. It comes from 
 from __future__ import annotations
 
 import difflib
+import inspect
 import json
 import math
 import os
@@ -43,13 +44,20 @@ def load(path: str | os.PathLike[str]) -> ConfigDict:
 
     Args:
       path: a `.py` file with `get_config()`, or a `.json` file as `save` writes it; keys it lacks keep their
-        default. The program's own, such as `configs/quickstart.py`, are found from any directory.
+        default. The program's own, such as `configs/quickstart.py`, are found from any directory. After a colon, the
+        argument of a `get_config(base)`: `configs/methods/advent.py:configs/quickstart.py` is AdvEnt on the data and
+        network of the second.
 
     Raises:
       UserError: the file is missing, fails, or holds a key or a value that `configs/base.py` has no room for.
     """
-    path = _find(Path(path))
-    content = _read_json(path) if path.suffix == ".json" else _execute(path)
+    name, _, argument = str(path).partition(":")
+    path = _find(Path(name))
+    if path.suffix == ".json" and argument:
+        raise UserError(
+            f"{path} is a finished config and takes no other one after a colon, received {argument!r}"
+        )
+    content = _read_json(path) if path.suffix == ".json" else _execute(path, argument)
     try:
         return _onto(base_config(), flatten(content))
     except UserError as error:
@@ -104,15 +112,20 @@ def _find(path: Path) -> Path:
     for candidate in (path, configs_directory().parent / path):
         if candidate.is_file() and candidate.suffix in (".py", ".json"):
             return candidate
-    own = ", ".join(sorted(f"configs/{file.name}" for file in configs_directory().glob("*.py")))
+    directory = configs_directory()
+    own = ", ".join(sorted(f"configs/{file.relative_to(directory)}" for file in directory.rglob("*.py")))
     raise UserError(f"no config {path}; expected a .py or .json file, or one of the program's: {own}")
 
 
-def _execute(path: Path) -> ConfigDict:
-    """What `get_config()` of a Python file returns."""
+def _execute(path: Path, argument: str = "") -> ConfigDict:
+    """What `get_config()` of a Python file returns, or `get_config(argument)` where there is one."""
     try:
-        module = runpy.run_path(str(path))
-        config = module["get_config"]() if "get_config" in module else None
+        get_config = runpy.run_path(str(path)).get("get_config")
+        if argument and get_config and not inspect.signature(get_config).parameters:
+            raise UserError(f"{path} takes no other config after a colon, received {argument!r}")
+        config = get_config(*[argument] * bool(argument)) if get_config else None
+    except UserError:
+        raise
     except Exception as error:  # the file is the user's and may fail in any way
         raise _failure(path, error) from error
     if not isinstance(config, ConfigDict):

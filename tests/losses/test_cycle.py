@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import tensorflow as tf
 
-from udas_tf.losses.cycle import FAKE, REAL, gan, reconstruction
+from udas_tf.losses.cycle import FAKE, REAL, gan, reconstruction, semantic
 
 
 def test_gan_by_hand():
@@ -37,3 +39,17 @@ def test_reconstruction_of_bytes_does_not_wrap_around():
     # 10 - 20 = -10, not 246: 10 / 127.5 = 0.0784314
     images, reconstructed = tf.fill([1, 2, 2, 3], tf.constant(10, tf.uint8)), tf.fill([1, 2, 2, 3], 20.0)
     np.testing.assert_allclose(reconstruction(images, reconstructed), 0.0784314, rtol=1e-5)
+
+
+def test_semantic_by_hand():
+    # The original is of class 0 at both pixels; the translation is given it with 1/5 and 3/4:
+    # (ln 5 + ln 4/3) / 2 = (1.609438 + 0.287682) / 2. Gradient (f - one_hot) / 2; none for the original.
+    original = tf.constant([[[[2.0, 1.0], [9.0, -9.0]]]])
+    translated = tf.constant([[[[0.0, math.log(4)], [math.log(3), 0.0]]]])
+    with tf.GradientTape() as tape:
+        tape.watch([original, translated])
+        value = semantic(original, translated)
+    gradients = tape.gradient(value, [original, translated])
+    np.testing.assert_allclose(value, 0.948560, rtol=1e-5)
+    assert gradients[0] is None
+    np.testing.assert_allclose(gradients[1], [[[[-0.4, 0.4], [-0.125, 0.125]]]], rtol=1e-5)

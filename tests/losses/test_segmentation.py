@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from udas_tf.losses.segmentation import cross_entropy, symmetric_divergence
+from udas_tf.losses.segmentation import (
+    cross_entropy,
+    memory_regularization,
+    rectified_cross_entropy,
+    symmetric_divergence,
+)
 
 LN3, LN4 = math.log(3), math.log(4)
 # softmax(ln 3, 0) = (3/4, 1/4); softmax(0, ln 4) = (1/5, 4/5)
@@ -96,3 +101,53 @@ def test_symmetric_divergence_is_small_where_both_agree_and_are_sure():
     sure, unsure = tf.constant([[[[50.0, -50.0]]]]), tf.zeros([1, 1, 1, 2])
     assert abs(symmetric_divergence(sure, sure).numpy()) < 1e-6
     np.testing.assert_allclose(symmetric_divergence(unsure, unsure), 1.386294, rtol=1e-6)
+
+
+PRIMARY, AUXILIARY = [[[LOGITS[0][0][0]]]], [[[LOGITS[0][0][1]]]]
+
+
+def test_memory_regularization_by_hand():
+    # M = softmax(ln 3 + 0, 0 + ln 4 / 2) = (3/5, 2/5).
+    #   KL(M || (3/4, 1/4)) = 3/5 ln 4/5 + 2/5 ln 8/5 = -0.133886 + 0.188001 = 0.054115
+    #   KL(M || (1/5, 4/5)) = 3/5 ln 3 + 2/5 ln 1/2 = 0.659167 - 0.277259 = 0.381909
+    # M is fixed: gradients F - M, (3/4 - 3/5) and (1/5 - 3/5).
+    value, gradients = value_and_gradients(memory_regularization, PRIMARY, AUXILIARY)
+    np.testing.assert_allclose(value, 0.436024, rtol=1e-5)
+    np.testing.assert_allclose(gradients[0], [[[[0.15, -0.15]]]], rtol=1e-5)
+    np.testing.assert_allclose(gradients[1], [[[[-0.4, 0.4]]]], rtol=1e-5)
+
+
+def test_memory_regularization_of_equal_classifiers_is_not_zero_but_pulls_them_to_be_surer():
+    # M = softmax(1.5 z) is surer than F = softmax(z).
+    value, (gradient, _) = value_and_gradients(memory_regularization, PRIMARY, PRIMARY)
+    assert value > 0.0 and gradient[0, 0, 0, 0] < 0.0
+
+
+def test_rectified_cross_entropy_by_hand():
+    # Label 0, F = (3/4, 1/4), F_other = (1/5, 4/5); the second pixel is ignored.
+    #   D = KL(F_other || F) = 1/5 ln 4/15 + 4/5 ln 16/5 = -0.264351 + 0.930521 = 0.666170, exp(-D) = 0.513673
+    #   exp(-D) * 0.287682 + D = 0.147775 + 0.666170
+    # Gradients at c = 0: exp(-D) (F - 1) + (1 - 0.147775) (F - F_other) = -0.128418 + 0.468724;
+    #   of the other's logits (1 - 0.147775) * 1/5 (ln 4/15 - D) = 0.852225 * -0.397585.
+    labels = tf.constant([[[0, 255]]], tf.uint8)
+    value, gradients = value_and_gradients(
+        lambda logits, other: rectified_cross_entropy(labels, logits, other),
+        [[[LOGITS[0][0][0], [5.0, -5.0]]]],
+        [[[LOGITS[0][0][1], [-9.0, 9.0]]]],
+    )
+    np.testing.assert_allclose(value, 0.813944, rtol=1e-5)
+    np.testing.assert_allclose(gradients[0], [[[[0.340306, -0.340306], [0, 0]]]], rtol=1e-4)
+    np.testing.assert_allclose(gradients[1], [[[[-0.338832, 0.338832], [0, 0]]]], rtol=1e-4)
+
+
+def test_agreeing_classifiers_are_rectified_to_the_cross_entropy():
+    labels = tf.constant([[[1, 0, 255]]], tf.uint8)
+    rectified = rectified_cross_entropy(labels, tf.constant(LOGITS), tf.constant(LOGITS))
+    np.testing.assert_allclose(rectified, cross_entropy(labels, tf.constant(LOGITS)), rtol=1e-6)
+
+
+def test_class_weights_are_of_the_cross_entropy_alone():
+    # 4 * 0.147775 + 0.666170, as above.
+    labels, weights = tf.constant([[[0]]], tf.uint8), np.array([4.0, 1.0], np.float32)
+    value = rectified_cross_entropy(labels, tf.constant(PRIMARY), tf.constant(AUXILIARY), weights)
+    np.testing.assert_allclose(value, 1.257268, rtol=1e-5)

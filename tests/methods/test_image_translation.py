@@ -261,3 +261,43 @@ def test_draws_follow_from_seed_and_step():
     assert shown(1) == shown(1)
     assert shown(1) != shown(2)
     assert shown(1) != shown(1, first_step=100)
+
+
+# --- semantic consistency -----------------------------------------------------------------------------------
+
+
+def brightness_segmenter():
+    """Class 0 where an image is darker than 100 and class 1 where it is brighter, surer by 1/10 a grey value."""
+    images = keras.Input((None, None, 3))
+    mean = keras.layers.Conv2D(2, 1, name="convolution")
+    logits = keras.layers.Activation("linear", dtype="float32", name="primary")(mean(images))
+    model = keras.Model(images, {"primary": logits})
+    kernel = np.stack([np.zeros(3), np.full(3, 0.1 / 3)], -1)[np.newaxis, np.newaxis]
+    mean.set_weights([kernel, np.array([0.0, -10.0])])
+    return model
+
+
+def test_semantics_by_hand():
+    # G adds 51, F nothing. Source at 80: class 0, and at 131 of class 1 by 3.1: log(1 + e^3.1) = 3.144061.
+    # Target at 130: class 1, and F leaves it there, by 3: log(1 + e^-3) = 0.048587.
+    # d L / d G's bias, one channel of three: sigmoid(3.1) / 30 = 0.957 / 30 = 0.0318964.
+    segmenter = brightness_segmenter()
+    before = [v.numpy() for v in segmenter.variables]
+    makers = {"G": shifting_generator(SHIFT), "F": shifting_generator(0.0)}
+    judges = {domain: constant_discriminator(SCORE) for domain in ("source", "target")}
+    built = [
+        optimizers.built(
+            keras.optimizers.SGD(RATE), [v for network in pair.values() for v in network.trainable_variables]
+        )
+        for pair in (makers, judges)
+    ]
+    pools = {domain: ImagePool(0, (*SIZE, 3), seed=0) for domain in judges}
+    trained = ImageTranslation(makers, judges, *built, pools, 0.0, 0.0, segmenter, 2.0)
+    batch = {"source": tf.fill([1, *SIZE, 3], 80.0), "target": tf.fill([1, *SIZE, 3], 130.0)}
+    logs = trained.train_step(batch)
+    assert trained.term_weights == {"L_GAN_G": 1.0, "L_GAN_F": 1.0, "L_cyc": 0.0, "L_semantic": 2.0}
+    np.testing.assert_allclose(logs["L_semantic"], 3.144061 + 0.048587, rtol=1e-4)
+    bias = makers["G"].get_layer("convolution").bias.numpy()
+    np.testing.assert_allclose((SHIFT - bias) / RATE, np.full(3, 2 * 0.0318964), rtol=2e-2)
+    for variable, old in zip(segmenter.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, old)

@@ -6,7 +6,8 @@ import tensorflow as tf
 from udas_tf import inference
 from udas_tf.losses import adversarial
 from udas_tf.losses.adversarial import SOURCE, TARGET
-from udas_tf.losses.segmentation import cross_entropy, symmetric_divergence
+from udas_tf.losses.entropy import entropy, self_information
+from udas_tf.losses.segmentation import cross_entropy, memory_regularization, symmetric_divergence
 from udas_tf.methods import optimizers
 from udas_tf.methods.optimizers import SegmenterSGD
 from udas_tf.methods.output_adaptation import OutputAdaptation
@@ -282,3 +283,119 @@ def test_one_level(batch):
         assert set(logs) == {"L_seg_p", "L_adv_p", "L_D_p", "D_accuracy_p"}
         for name, value in logs.items():
             np.testing.assert_allclose(value, expected[name], rtol=1e-4, err_msg=name)
+
+
+# --- the choices of other systems ---------------------------------------------------------------------------
+
+
+def adapted(judges, weights, **choices):
+    """A method with these discriminators and terms alone."""
+    keras.utils.set_random_seed(0)
+    segmenter = small_segmenter()
+    variables = [v for judge in judges.values() for v in judge.trainable_variables]
+    return OutputAdaptation(
+        segmenter,
+        judges,
+        optimizers.built(SegmenterSGD(0.1, 0.9, 0.0, {}), segmenter.trainable_variables),
+        optimizers.built(keras.optimizers.SGD(0.1), variables) if judges else None,
+        weights,
+        "bce",
+        0,
+        **choices,
+    )
+
+
+def test_minent_has_neither_adversary_nor_its_work(batch):
+    weights = {"L_seg_p": 1.0, "L_seg_a": 0.1, "L_ent_p": 0.3, "L_ent_a": 0.2}
+    trained = adapted({}, weights)
+    before = values([trained.segmenter])
+    with tf.GradientTape() as tape:
+        source, target = (
+            inference.logits(trained.segmenter, batch[domain]["image"]) for domain in ("source", "target")
+        )
+        labels = batch["source"]["label"]
+        expected = {
+            "L_seg_p": cross_entropy(labels, source["primary"]),
+            "L_seg_a": cross_entropy(labels, source["auxiliary"]),
+            "L_ent_p": entropy(target["primary"]),
+            "L_ent_a": entropy(target["auxiliary"]),
+        }
+        loss = tf.add_n([weight * expected[name] for name, weight in weights.items()])
+    gradients = tape.gradient(loss, [v.value for v in trained.segmenter.trainable_variables])
+    logs = trained.train_step(batch)
+    assert set(logs) == set(weights)
+    for name, value in expected.items():
+        np.testing.assert_allclose(logs[name], value, rtol=1e-4, err_msg=name)
+    assert_close(updates(before, [trained.segmenter])[0], [0.1 * gradient for gradient in gradients])
+
+
+def test_advents_discriminators_see_self_information(batch):
+    judges = {"primary": discriminators.fully_convolutional(CLASSES, width=2)}
+    trained = adapted(judges, {"L_seg_p": 1.0, "L_adv_p": 0.5}, adversary="self_information")
+    source, target = (
+        inference.logits(trained.segmenter, batch[domain]["image"]) for domain in ("source", "target")
+    )
+    of_source, of_target = (judges["primary"](self_information(x["primary"])) for x in (source, target))
+    expected = {
+        "L_adv_p": adversarial.adversarial(of_target, SOURCE, "bce"),
+        "L_D_p": adversarial.discriminator(of_source, of_target, "bce"),
+    }
+    logs = trained.train_step(batch)
+    assert set(logs) == {"L_seg_p", "L_adv_p", "L_D_p", "D_accuracy_p"}
+    for name, value in expected.items():
+        np.testing.assert_allclose(logs[name], value, rtol=1e-4, err_msg=name)
+
+
+def test_one_of_two_levels_may_be_judged(batch):
+    """The classifier that is not judged is trained all the same."""
+    judges = {"primary": discriminators.fully_convolutional(CLASSES, width=2)}
+    trained = adapted(judges, {"L_seg_p": 1.0, "L_seg_a": 0.1, "L_adv_p": 0.5})
+    auxiliary = trained.segmenter.get_layer("auxiliary_classifier_0").kernel.numpy()
+    assert set(trained.train_step(batch)) == {"L_seg_p", "L_seg_a", "L_adv_p", "L_D_p", "D_accuracy_p"}
+    assert np.any(trained.segmenter.get_layer("auxiliary_classifier_0").kernel.numpy() != auxiliary)
+
+
+def test_features_are_those_before_the_classifier_which_the_adversary_leaves_alone(batch):
+    judge = discriminators.pixelwise(4, width=8, dropout=0.0)
+    trained = adapted({"primary": judge}, {"L_adv_p": 1.0}, adversary="features")
+    before = {layer: trained.segmenter.get_layer(layer).kernel.numpy() for layer in ("first", "second")}
+    classifier = trained.segmenter.get_layer("primary_classifier_0")
+    kernel = classifier.kernel.numpy()
+    features = keras.Model(trained.segmenter.input, classifier.input)(batch["target"]["image"])
+    assert features.shape == (2, 8, 16, 4)
+    expected = adversarial.adversarial(judge(features), SOURCE, "bce")
+    logs = trained.train_step(batch)
+    np.testing.assert_allclose(logs["L_adv_p"], expected, rtol=1e-4)
+    np.testing.assert_array_equal(classifier.kernel.numpy(), kernel)
+    for layer, old in before.items():
+        assert np.any(trained.segmenter.get_layer(layer).kernel.numpy() != old), layer
+    assert set(trained.segmenter.output) == {"primary", "auxiliary"}, (
+        "the network that is saved stays as it was"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_both_classifiers_towards_their_mean(batch):
+    trained = adapted({}, {"L_kl": 1.0}, kl="memory")
+    target = inference.logits(trained.segmenter, batch["target"]["image"])
+    expected = memory_regularization(target["primary"], target["auxiliary"])
+    np.testing.assert_allclose(trained.train_step(batch)["L_kl"], expected, rtol=1e-4)
+
+
+def test_the_adversary_waits_for_discriminators_that_tell_the_domains_apart(batch):
+    judges = {"primary": discriminators.fully_convolutional(CLASSES, width=2)}
+    trained = adapted(judges, {"L_seg_p": 1.0, "L_adv_p": 0.5}, adversary_above=0.6)
+    assert {name: float(w) for name, w in trained.current_weights().items()} == {
+        "L_seg_p": 1.0,
+        "L_adv_p": 0.0,
+    }
+    accuracies = []
+    for _ in range(3):
+        trained.reset_metrics()
+        accuracies.append(float(trained.train_step(batch)["D_accuracy_p"]))
+        np.testing.assert_allclose(trained.followed_accuracy, np.mean(accuracies), rtol=1e-5)
+    trained.followed_accuracy.assign(0.61)
+    np.testing.assert_allclose(trained.current_weights()["L_adv_p"], 0.5)
+    trained.step.assign(1_000)  # by now a step counts for a hundredth
+    trained._follow([tf.constant(1.0), tf.constant(0.0)])
+    np.testing.assert_allclose(trained.followed_accuracy, 0.61 + 0.01 * (0.5 - 0.61), rtol=1e-5)

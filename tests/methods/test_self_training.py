@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from udas_tf import inference
 from udas_tf.data import geometry
-from udas_tf.losses.segmentation import cross_entropy
+from udas_tf.losses.segmentation import cross_entropy, rectified_cross_entropy
 from udas_tf.losses.self_training import consistency
 from udas_tf.methods import optimizers
 from udas_tf.methods.optimizers import SegmenterSGD
@@ -176,5 +176,34 @@ def test_one_level(batch):
     logs = SelfTraining(*networks, optimizer, weights, CLASS_WEIGHTS, 1, 0).train_step(batch)
     expected = method().train_step(batch)
     assert set(logs) == {"L_seg_p", "L_pseudo_p", "L_consistency"}
+    for name, value in logs.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, err_msg=name)
+
+
+def on_pseudo_alone(rectify):
+    keras.utils.set_random_seed(0)
+    student = small_segmenter()
+    optimizer = optimizers.built(SegmenterSGD(0.1, 0.9, 0.0, {}), student.trainable_variables)
+    weights = {"L_pseudo_p": 1.0, "L_pseudo_a": 0.5}
+    return SelfTraining(student, None, optimizer, weights, CLASS_WEIGHTS, 1, 0, rectify)
+
+
+def test_each_classifier_rectifies_the_other(batch):
+    trained = on_pseudo_alone(rectify=True)
+    logits = inference.logits(trained.segmenter, batch["pseudo"]["image"], training=True)
+    label, primary, auxiliary = batch["pseudo"]["label"], logits["primary"], logits["auxiliary"]
+    logs = trained.train_step(batch)
+    for name, pair in (("L_pseudo_p", (primary, auxiliary)), ("L_pseudo_a", (auxiliary, primary))):
+        expected = rectified_cross_entropy(label, *pair, CLASS_WEIGHTS)
+        np.testing.assert_allclose(logs[name], expected, rtol=1e-4, err_msg=name)
+        assert abs(float(expected) - float(cross_entropy(label, pair[0], CLASS_WEIGHTS))) > 1e-3
+
+
+def test_without_terms_on_labelled_images_these_are_not_looked_at(batch):
+    """Nor is there a teacher."""
+    trained = on_pseudo_alone(rectify=False)
+    logs = trained.train_step({"pseudo": batch["pseudo"]})
+    expected = method().train_step(batch)
+    assert set(logs) == {"L_pseudo_p", "L_pseudo_a"}
     for name, value in logs.items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, err_msg=name)

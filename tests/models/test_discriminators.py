@@ -28,6 +28,25 @@ def test_fully_convolutional():
     assert np.abs(model.get_layer("conv1").bias).max() <= 1 / np.sqrt(16 * 19)
 
 
+def test_pixelwise():
+    model = discriminators.pixelwise(320)
+    assert model.count_params() == sum(conv(1, *ends) for ends in [(320, 512), (512, 256), (256, 1)])
+    features = np.random.default_rng(0).normal(size=(2, 5, 7, 320)).astype(np.float32)
+    (scores,) = model(features)
+    assert tuple(scores.shape) == (2, 5, 7, 1)
+    np.testing.assert_allclose(model(features[:, 2:3, 3:4])[0], scores[:, 2:3, 3:4], atol=1e-5)
+    assert np.abs(model.get_layer("conv1").bias).max() <= 1 / np.sqrt(320)
+
+
+def test_pixelwise_drops_whole_channels_in_training_alone():
+    model = discriminators.pixelwise(4, width=8)
+    features = np.ones((1, 3, 3, 4), np.float32)
+    (trained,) = model(features, training=True)
+    np.testing.assert_allclose(trained, np.full((1, 3, 3, 1), trained[0, 0, 0, 0]), rtol=1e-6)
+    (once,), (again,) = model(features), model(features)
+    np.testing.assert_array_equal(once, again)
+
+
 def test_multi_scale():
     model = discriminators.multi_scale(19)
     one = conv(3, 19, 32) + 3 * conv(3, 32, 32) + conv(3, 32, 64) + 8 * conv(3, 64, 64) + conv(1, 64, 1)

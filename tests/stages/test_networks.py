@@ -1,14 +1,12 @@
-"""Networks by the config's words, and trainings by the levels these networks have."""
+"""Networks by the config's words."""
 
-import keras
 import numpy as np
 import pytest
 
 from udas_tf import inference
 from udas_tf.config import base_config
 from udas_tf.errors import UserError
-from udas_tf.methods import optimizers
-from udas_tf.stages import networks, train
+from udas_tf.stages import networks
 
 
 @pytest.fixture
@@ -50,18 +48,31 @@ def test_unknown_network(config):
         networks.segmenter(config)
 
 
-@pytest.mark.parametrize(
-    ("auxiliary", "terms"),
-    [
-        (True, {"L_seg_p", "L_adv_p", "L_seg_a", "L_adv_a", "L_kl"}),
-        (False, {"L_seg_p", "L_adv_p"}),
-    ],
-)
-def test_adaptation_takes_its_levels_from_the_network(config, auxiliary, terms):
+def test_initial_weights_of_both_classifiers_serve_a_network_of_one(config, tmp_path):
+    """By their names: Keras's files go by the order of the layers, in which the classifiers alternate."""
+    both = networks.segmenter(config)
+    networks.save(both, tmp_path / "both.weights.h5")
+    config.model.auxiliary = False
+    config.model.initial_weights = str(tmp_path / "both.weights.h5")
+    one = networks.segmenter(config)
+    expected = {variable.path: variable.numpy() for variable in both.weights}
+    for variable in one.weights:
+        np.testing.assert_array_equal(variable, expected[variable.path], err_msg=variable.path)
+    networks.save(one, tmp_path / "one.weights.h5")
+    config.model.initial_weights = str(tmp_path / "one.weights.h5")
+    for variable in networks.segmenter(config).weights:
+        np.testing.assert_array_equal(variable, expected[variable.path], err_msg=variable.path)
+
+
+@pytest.mark.parametrize("auxiliary", [True, False])
+def test_missing_initial_weights_are_named(config, auxiliary):
     config.model.auxiliary = auxiliary
-    segmenter = networks.segmenter(config)
-    optimizer = optimizers.segmenter_optimizer(config.uda, segmenter)
-    method = train._output_adaptation(config, segmenter, optimizer)
-    assert set(method.term_weights) == terms
-    assert set(method.discriminators) == set(inference.levels(segmenter))
-    assert all(isinstance(network, keras.Model) for network in method.discriminators.values())
+    config.model.initial_weights = "nowhere.weights.h5"
+    with pytest.raises(UserError, match="weights nowhere.weights.h5 not found"):
+        networks.segmenter(config)
+
+
+def test_unknown_discriminator(config):
+    config.uda.discriminator = "patch"
+    with pytest.raises(UserError, match="uda.discriminator='patch' is unknown; expected one of fully_conv"):
+        networks.output_discriminators(config, ("primary",))

@@ -31,3 +31,18 @@ def reconstruction(images: tf.Tensor, reconstructed: tf.Tensor) -> tf.Tensor:
     """
     difference = tf.cast(images, tf.float32) - tf.cast(reconstructed, tf.float32)
     return share_of_mean(tf.abs(difference) / 127.5)
+
+
+def semantic(original_logits: tf.Tensor, translated_logits: tf.Tensor) -> tf.Tensor:
+    """L_sem in one direction: the mean over pixels of -log f(G(x))[argmax f(x)], f a fixed segmenter.
+
+    A translated image is to keep the classes that f, trained on the source, sees in the original [CyCADA, Hoffman et
+    al. 2018, equation 4].
+
+    Args:
+      original_logits, translated_logits: float [B, H, W, C], f's of x and of its translation; no gradient flows to
+        the first.
+    """
+    labels = tf.argmax(original_logits, axis=-1, output_type=tf.int32)
+    values = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(translated_logits, tf.float32))
+    return share_of_mean(values)

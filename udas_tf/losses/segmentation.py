@@ -21,11 +21,29 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, class_weights: tf.Tensor
     Returns:
       float32 scalar, this replica's share of the mean (see losses/reduction.py).
     """
-    values = _cross_entropy_map(labels, logits)
-    if class_weights is not None:
-        ids = tf.minimum(tf.cast(labels, tf.int32), class_weights.shape[0] - 1)  # IGNORE counts nowhere
-        values *= tf.gather(class_weights, ids)
-    return share_of_mean(values, labels != IGNORE)
+    return share_of_mean(_weighted_map(labels, logits, class_weights), labels != IGNORE)
+
+
+def rectified_cross_entropy(
+    labels: tf.Tensor, logits: tf.Tensor, other_logits: tf.Tensor, class_weights: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Mean over labelled pixels of exp(-D) * (-log F[y]) + D, D = KL(F_other || F) at the pixel.
+
+    Where the classifiers disagree, a pseudo-label counts less, and their disagreement is a loss of its own
+    [Zheng & Yang 2021]; gradients reach both. Seg-Uncertainty, trainer_ms_variance.py (update_variance), which takes
+    the mean over ignored pixels, too.
+
+    Args:
+      labels: integer train ids [B, H, W]; 255 = ignored.
+      logits, other_logits: float [B, H, W, C], of the classifier trained and of the other one.
+      class_weights: float32 [C], of the cross entropy; all 1 by default.
+
+    Returns:
+      float32 scalar, this replica's share of the mean.
+    """
+    divergence = _divergence_map(other_logits, logits)
+    rectified = tf.exp(-divergence) * _weighted_map(labels, logits, class_weights)
+    return share_of_mean(rectified + divergence, labels != IGNORE)
 
 
 def symmetric_divergence(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor) -> tf.Tensor:
@@ -41,6 +59,27 @@ def symmetric_divergence(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor)
       float32 scalar, this replica's share of the mean.
     """
     return share_of_mean(_symmetric_map(primary_logits, auxiliary_logits))
+
+
+def memory_regularization(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor) -> tf.Tensor:
+    """L_kl as Seg-Uncertainty's code has it: mean over pixels of KL(M || F_p) + KL(M || F_a), on target images.
+
+    M = softmax(primary + auxiliary / 2), of the logits, is what the classifiers say together; no gradient flows to it.
+    trainer_ms.py (gen_update, loss_kl) [Zheng & Yang 2020]. Arguments and result as `symmetric_divergence`'s.
+    """
+    mean = tf.stop_gradient(tf.cast(primary_logits, tf.float32) + 0.5 * tf.cast(auxiliary_logits, tf.float32))
+    return share_of_mean(_divergence_map(mean, primary_logits) + _divergence_map(mean, auxiliary_logits))
+
+
+AGREEMENTS = {"symmetric": symmetric_divergence, "memory": memory_regularization}
+
+
+def _weighted_map(labels: tf.Tensor, logits: tf.Tensor, class_weights: tf.Tensor | None) -> tf.Tensor:
+    values = _cross_entropy_map(labels, logits)
+    if class_weights is None:
+        return values
+    ids = tf.minimum(tf.cast(labels, tf.int32), class_weights.shape[0] - 1)  # IGNORE counts nowhere
+    return values * tf.gather(class_weights, ids)
 
 
 # The per-pixel maps are compiled by XLA, which fuses their passes over [B, H, W, C]; the means are not, since
@@ -60,3 +99,11 @@ def _symmetric_map(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor) -> tf
     primary = tf.nn.log_softmax(tf.cast(primary_logits, tf.float32))
     auxiliary = tf.nn.log_softmax(tf.cast(auxiliary_logits, tf.float32))
     return -tf.reduce_sum(tf.exp(auxiliary) * primary + tf.exp(primary) * auxiliary, axis=-1)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _divergence_map(logits: tf.Tensor, other_logits: tf.Tensor) -> tf.Tensor:
+    """KL(softmax(logits) || softmax(other_logits)) at every pixel: float32 [B, H, W]."""
+    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    log_q = tf.nn.log_softmax(tf.cast(other_logits, tf.float32))
+    return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=-1)

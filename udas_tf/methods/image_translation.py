@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from udas_tf import inference
 from udas_tf.losses import cycle
 from udas_tf.losses.cycle import FAKE, REAL
 from udas_tf.methods.method import Method, minimize, weighted_sum
@@ -59,7 +60,7 @@ class ImagePool(keras.layers.Layer):
 
 
 class ImageTranslation(Method):
-    """L(G, F, D_s, D_t) = L_GAN(G, D_t) + L_GAN(F, D_s) + lambda_cyc * L_cyc(G, F) + identity.
+    """L(G, F, D_s, D_t) = L_GAN(G, D_t) + L_GAN(F, D_s) + lambda_cyc * L_cyc(G, F) + identity + semantics.
 
     Args:
       generators: {"G": source -> target, "F": target -> source}, RGB in [0, 255] both ways.
@@ -67,6 +68,8 @@ class ImageTranslation(Method):
       generator_optimizer, discriminator_optimizer: built, each on both of its networks.
       pools: {"source": ImagePool of F's images, "target": of G's}.
       lambda_cyc, lambda_identity: weights of the reconstruction and the identity loss.
+      segmenter: trained on the source, stays as it is; with it the translations are to keep its classes (CyCADA).
+      weight_semantic: weight of that.
     """
 
     def __init__(
@@ -78,15 +81,21 @@ class ImageTranslation(Method):
         pools: dict[str, ImagePool],
         lambda_cyc: float,
         lambda_identity: float,
+        segmenter: keras.Model | None = None,
+        weight_semantic: float = 0.0,
     ):
         term_weights = {"L_GAN_G": 1.0, "L_GAN_F": 1.0, "L_cyc": lambda_cyc}
         if lambda_identity > 0.0:
             term_weights["L_identity"] = lambda_identity
+        if segmenter is not None:
+            term_weights["L_semantic"] = weight_semantic
+            segmenter.trainable = False
         super().__init__([*term_weights, "L_D_source", "L_D_target"])
         self.generators = self.track("generator", generators)
         self.discriminators = self.track("discriminator", discriminators)
         self.discriminator_optimizer = discriminator_optimizer
         self.pools = self.track("pool", pools)
+        self.segmenter = segmenter
         self.term_weights = term_weights
         self.prepare(generator_optimizer)
 
@@ -97,7 +106,7 @@ class ImageTranslation(Method):
           batch: {"source", "target"}: images float32 [B, H, W, 3].
           translated: images of the other domain translated into this one, by domain.
         """
-        terms = {"L_cyc": 0.0, "L_identity": 0.0}
+        terms = {"L_cyc": 0.0, "L_identity": 0.0, "L_semantic": 0.0}
         for domain, name in GENERATORS.items():
             back = self.generators[GENERATORS[OTHER[domain]]]
             (scores,) = self.discriminators[domain](translated[domain], training=False)
@@ -107,6 +116,10 @@ class ImageTranslation(Method):
             if "L_identity" in self.term_weights:
                 same = self.generators[name](batch[domain], training=True)
                 terms["L_identity"] += cycle.reconstruction(batch[domain], same)
+            if self.segmenter is not None:
+                both = (batch[OTHER[domain]], translated[domain])
+                logits = (inference.logits(self.segmenter, images)["primary"] for images in both)
+                terms["L_semantic"] += cycle.semantic(*logits)
         return {name: terms[name] for name in self.term_weights}
 
     def discriminator_terms(self, batch: dict, shown: dict) -> dict[str, tf.Tensor]:

@@ -1,7 +1,8 @@
 """Discriminators. Each is a functional model that returns a list of score maps, one a scale, of float32
 logits.
 
-The first two judge segmentations (softmax probabilities [batch, height, width, C]), the third judges images.
+The first two judge segmentations (softmax probabilities [batch, height, width, C]), the third features, the fourth
+images.
 """
 
 import math
@@ -10,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from udas_tf.models.layers import GroupNorm, SymmetricConv2D
+from udas_tf.models.layers import ChannelDropout, GroupNorm, SymmetricConv2D
 
 
 @keras.saving.register_keras_serializable(package="udas_tf")
@@ -43,11 +44,16 @@ def fully_convolutional(num_classes=19, width=64) -> keras.Model:
     )
 
 
-def _torch_default_conv(x, filters, name):
-    bound = 1 / math.sqrt(4 * 4 * x.shape[-1])
+def _torch_default_conv(x, filters, name, kernel_size=4, strides=2):
+    bound = 1 / math.sqrt(kernel_size**2 * x.shape[-1])
     uniform = [initializers.RandomUniform(-bound, bound) for _ in range(2)]
     return SymmetricConv2D(
-        filters, 4, strides=2, kernel_initializer=uniform[0], bias_initializer=uniform[1], name=name
+        filters,
+        kernel_size,
+        strides=strides,
+        kernel_initializer=uniform[0],
+        bias_initializer=uniform[1],
+        name=name,
     )(x)
 
 
@@ -102,6 +108,27 @@ class HalvingAveragePool2D(layers.Layer):
 
 def _mean_3x3(padded):
     return tf.nn.avg_pool2d(padded, ksize=3, strides=2, padding="VALID")
+
+
+# --- of features --------------------------------------------------------------------------------------------
+
+
+def pixelwise(channels, width=512, dropout=0.5) -> keras.Model:
+    """CyCADA's Discriminator: judges every pixel by itself, with 1x1 convolutions to width, width / 2 and 1.
+
+    After each but the last, dropout of whole channels and ReLU; initial weights uniform in +-1/sqrt(fan_in) as
+    PyTorch's default. The original scores the two domains by a logit each, which their difference replaces.
+
+    Input: features [batch, height, width, channels] of any size. Output: a list of one logit map [batch, height, width,
+    1].
+    """
+    features = x = keras.Input((None, None, channels), name="features", dtype="float32")
+    for index, filters in enumerate((width, width // 2)):
+        x = _torch_default_conv(x, filters, f"conv{index + 1}", kernel_size=1, strides=1)
+        x = ChannelDropout(dropout, name=f"conv{index + 1}_dropout")(x)
+        x = layers.ReLU(name=f"conv{index + 1}_relu")(x)
+    scores = _torch_default_conv(x, 1, "classifier", kernel_size=1, strides=1)
+    return Discriminator(features, [_float32(scores, "scores")], name="pixelwise_discriminator")
 
 
 # --- of images ----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from udas_tf.data import records
 from udas_tf.errors import UserError
 from udas_tf.methods.method import Method
 from udas_tf.methods.optimizers import current_learning_rate
+from udas_tf.stages.health import DiscriminatorWatch
 
 
 def strategy(replicas: int) -> tf.distribute.Strategy:
@@ -76,9 +77,7 @@ def fit(
       reads: the sets of records behind `batches`, to name the shard when one is damaged.
       callbacks: further Keras callbacks.
     """
-    for key in ("steps", "checkpoint_every"):
-        if section[key] % section.log_every or section[key] <= 0:
-            raise UserError(f"{key}={section[key]} is not a multiple of log_every={section.log_every}")
+    check_intervals(section)
     checkpoint = tf.train.Checkpoint(method=method)
     manager = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=2)
     if manager.latest_checkpoint:
@@ -98,10 +97,18 @@ def fit(
             callbacks=[
                 Progress(directory.name, start, section.steps),
                 Scalars(log_directory, section.log_every),
+                DiscriminatorWatch(directory, log_directory, section.log_every),
                 *callbacks,
                 Checkpoints(manager, section),
             ],
         )
+
+
+def check_intervals(section) -> None:
+    """UserError unless `steps` and `checkpoint_every` are multiples of `log_every`."""
+    for key in ("steps", "checkpoint_every"):
+        if section[key] % section.log_every or section[key] <= 0:
+            raise UserError(f"{key}={section[key]} is not a multiple of log_every={section.log_every}")
 
 
 class Progress(keras.callbacks.Callback):

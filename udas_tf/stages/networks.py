@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import h5py
 import keras
 
 from udas_tf import taxonomy
@@ -16,6 +17,11 @@ from udas_tf.stages.rounds import Row
 
 WEIGHTS = "segmenter.weights.h5"
 GENERATOR_WEIGHTS = "generator.weights.h5"
+DISCRIMINATORS = {
+    "fully_convolutional": discriminators.fully_convolutional,
+    "multi_scale": discriminators.multi_scale,
+    "pixelwise": discriminators.pixelwise,
+}
 NETWORKS = ("deeplab_v2", "seg_uncertainty", "fcn", "deeplab_v3_plus")
 
 
@@ -28,8 +34,34 @@ def segmenter(config) -> keras.Model:
     """A new segmenter, from `model.initial_weights` or random."""
     network = _task_network(config.model, len(class_set(config)))
     if config.model.initial_weights:
-        load(network, Path(config.model.initial_weights))
+        _load_initial(network, config, Path(config.model.initial_weights))
     return network
+
+
+def _load_initial(network: keras.Model, config, path: Path) -> None:
+    """Loads a file of this network, or of the same one with the auxiliary classifier that it lacks.
+
+    Keras stores weights by the order of the layers, by which a network of one classifier would silently read some of
+    the other's.
+    """
+    if config.model.auxiliary or not h5py.is_hdf5(path) or _arrays(path) == len(network.weights):
+        load(network, path)
+        return
+    model = config.model.copy_and_resolve_references()
+    model.auxiliary = True
+    both = _task_network(model, len(class_set(config)))
+    load(both, path)
+    values = {variable.path: variable for variable in both.weights}
+    for variable in network.weights:
+        variable.assign(values[variable.path])
+
+
+def _arrays(path: Path) -> int:
+    """How many arrays a .weights.h5 file holds."""
+    found = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+    return len(found)
 
 
 def _task_network(model, num_classes: int) -> keras.Model:
@@ -60,14 +92,15 @@ def trained_segmenter(config, run_dir: RunDir, row: Row) -> keras.Model:
     return network
 
 
-def output_discriminators(config, levels: Iterable[str]) -> dict[str, keras.Model]:
-    """One discriminator of softmax maps for each of the segmenter's levels."""
-    build = {
-        "fully_convolutional": discriminators.fully_convolutional,
-        "multi_scale": discriminators.multi_scale,
-    }[config.uda.discriminator]
-    classes = len(class_set(config))
-    return {level: build(classes, width=config.uda.discriminator_width) for level in levels}
+def output_discriminators(
+    config, levels: Iterable[str], channels: Mapping[str, int] | None = None
+) -> dict[str, keras.Model]:
+    """One discriminator for each of these levels of a segmenter, of softmax maps or of features of so many channels."""
+    check("uda.discriminator", config.uda.discriminator, DISCRIMINATORS)
+    build = DISCRIMINATORS[config.uda.discriminator]
+    if channels is None:
+        channels = dict.fromkeys(levels, len(class_set(config)))
+    return {level: build(channels[level], width=config.uda.discriminator_width) for level in levels}
 
 
 def generator(config) -> keras.Model:
@@ -88,6 +121,12 @@ def image_discriminator(config) -> keras.Model:
     return discriminators.patch_gan(
         width=section.discriminator_width, num_layers=section.discriminator_layers
     )
+
+
+def check(key: str, value: str, choices: Iterable[str]) -> None:
+    """UserError with the choices when the value of a config key is none of them."""
+    if value not in choices:
+        raise UserError(f"{key}={value!r} is unknown; expected one of {', '.join(choices)}")
 
 
 def load(network: keras.Model, path: Path) -> None:

@@ -148,6 +148,11 @@ def start(config, row: Row) -> Row | None:
     return find(config, "source", None, "translation" if row.translated else "no_adaptation")
 
 
+def semantic(config) -> Row | None:
+    """The row whose classes translated images are to keep; None where the translation knows of no classes."""
+    return find(config, "source", None, "no_adaptation") if config.translate.weight_semantic else None
+
+
 def teacher(config, round_number: int) -> Row:
     """Who labels the target for a round: the adapted network first, then the student of the round before."""
     return student(config, round_number - 1) if round_number > 1 else first_teacher(config)

@@ -6,21 +6,14 @@ import functools
 import hashlib
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 from absl import logging
 
-from udas_tf import inference
 from udas_tf.data import pipeline
 from udas_tf.errors import UserError
-from udas_tf.methods import optimizers
-from udas_tf.methods.image_translation import ImagePool, ImageTranslation
 from udas_tf.methods.method import Method
-from udas_tf.methods.output_adaptation import OutputAdaptation
-from udas_tf.methods.self_training import SelfTraining
-from udas_tf.methods.supervised import Supervised
 from udas_tf.run_dir import RunDir, finish, is_finished, write_json
-from udas_tf.stages import networks, pictures, pseudo_label, rounds
+from udas_tf.stages import health, networks, pictures, pseudo_label, rounds, score_card, trainings
 from udas_tf.stages.evaluate import METRICS, score_row
 from udas_tf.stages.fit import fit, stage
 
@@ -47,9 +40,13 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
         return
     inputs = _inputs(run_dir, row)
     if row.stage == "student":
+        if _stopped(config, run_dir, row.round - 1):
+            return
         teacher = rounds.teacher(config, row.round)
         run_dir.require(run_dir.training(teacher.name), f"the teacher of round {row.round}", teacher.command)
         pseudo_label.pseudo_label(config, run_dir, row.round)
+        if _stopped(config, run_dir, row.round):
+            return
         inputs["pseudo"] = run_dir.pseudo_labels(row.round)
     section = config[row.stage]
     with stage(config) as strategy:
@@ -58,7 +55,10 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
         batches = _batches(config, run_dir, row, inputs)
         log_directory = run_dir.tensorboard(row.name)
         shown = pictures.StagePictures(config, run_dir, row, batches(0))
-        fit(method, batches, section, directory, log_directory, list(inputs.values()), [shown])
+        callbacks = [shown]
+        if config.evaluate.every:
+            callbacks.append(score_card.ScoresOnTheWay(config, run_dir, row))
+        fit(method, batches, section, directory, log_directory, list(inputs.values()), callbacks)
         networks.save(method.segmenter, directory / networks.WEIGHTS)
         result = score_row(config, run_dir, row, method.segmenter, section.steps)
     write_json(directory / METRICS, result)
@@ -67,6 +67,14 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
     print(
         f"{row.name}: mIoU {100 * result['miou']:.1f} %, pixel accuracy {100 * result['pixel_accuracy']:.1f} %"
     )
+
+
+def _stopped(config, run_dir: RunDir, round_number: int) -> bool:
+    """Whether `student.stop_rule` has ended the rounds by this one; says so."""
+    reason = health.stop_reason(config, run_dir, round_number)
+    if reason:
+        logging.warning("%s", reason)
+    return reason is not None
 
 
 def train_translation(config, run_dir: RunDir) -> None:
@@ -79,7 +87,9 @@ def train_translation(config, run_dir: RunDir) -> None:
     section = config.translate
     with stage(config) as strategy:
         _check_batch(section, strategy)
-        method = _image_translation(config)
+        semantic = rounds.semantic(config)
+        segmenter = networks.trained_segmenter(config, run_dir, semantic) if semantic else None
+        method = trainings.image_translation(config, segmenter)
         batches = functools.cache(
             lambda start: pipeline.unpaired(
                 _loading(config, section, start), source, target, tuple(section.crop)
@@ -152,87 +162,19 @@ def _batches(config, run_dir: RunDir, row: rounds.Row, inputs: dict[str, Path]):
 
 
 def _method(config, run_dir: RunDir, row: rounds.Row) -> Method:
-    section = config[row.stage]
     start = rounds.start(config, row)
     segmenter = networks.trained_segmenter(config, run_dir, start) if start else networks.segmenter(config)
-    optimizer = optimizers.segmenter_optimizer(section, segmenter)
-    if row.stage == "uda":
-        return _output_adaptation(config, segmenter, optimizer)
-    if row.stage == "student":
-        weights = {
-            "L_seg_p": 1.0,
-            "L_seg_a": section.lambda_seg,
-            "L_pseudo_p": section.weight_pseudo,
-            "L_pseudo_a": section.weight_pseudo * section.lambda_seg,
-            "L_consistency": section.weight_consistency,
-        }
-        teacher = networks.trained_segmenter(config, run_dir, rounds.teacher(config, row.round))
-        weights = _of_levels(weights, segmenter)
-        class_weights = pseudo_label.class_weights(config, run_dir, row.round)
-        return SelfTraining(
-            segmenter, teacher, optimizer, weights, class_weights, section.consistency_views, config.seed
-        )
-    return Supervised(segmenter, optimizer, section.lambda_seg)
-
-
-def _of_levels(weights: dict[str, float], segmenter: keras.Model) -> dict[str, float]:
-    """Leaves the auxiliary classifier's terms, and L_kl between both, out where the network has the primary alone."""
-    if "auxiliary" in inference.levels(segmenter):
-        return weights
-    return {name: weight for name, weight in weights.items() if not name.endswith("_a") and name != "L_kl"}
-
-
-def _output_adaptation(
-    config, segmenter: keras.Model, optimizer: keras.optimizers.Optimizer
-) -> OutputAdaptation:
-    section = config.uda
-    discriminators = networks.output_discriminators(config, inference.levels(segmenter))
-    schedule = optimizers.poly(
-        section.discriminator_learning_rate, section.schedule_steps, section.poly_power
-    )
-    discriminator_optimizer = optimizers.built(
-        optimizers.TorchAdam(schedule, beta_1=0.9, beta_2=0.99),
-        [variable for network in discriminators.values() for variable in network.trainable_variables],
-    )
-    weights = {
-        "L_seg_p": 1.0,
-        "L_seg_a": section.lambda_seg,
-        "L_adv_p": section.weight_adv_primary,
-        "L_adv_a": section.weight_adv_auxiliary,
-        "L_kl": section.weight_kl,
-    }
-    kl_from_step = round(section.kl_warmup * section.steps)
-    return OutputAdaptation(
-        segmenter,
-        discriminators,
-        optimizer,
-        discriminator_optimizer,
-        _of_levels(weights, segmenter),
-        section.adversarial_loss,
-        kl_from_step,
-    )
-
-
-def _image_translation(config) -> ImageTranslation:
-    section = config.translate
-    generators = {name: networks.generator(config) for name in ("G", "F")}
-    discriminators = {domain: networks.image_discriminator(config) for domain in ("source", "target")}
-    constant = round(section.decay_from * section.steps)
-    optimizer_pair = []
-    for pair in (generators, discriminators):
-        schedule = optimizers.ConstantThenLinear(section.learning_rate, constant, section.steps)
-        variables = [variable for network in pair.values() for variable in network.trainable_variables]
-        optimizer_pair.append(
-            optimizers.built(optimizers.TorchAdam(schedule, beta_1=section.beta_1, beta_2=0.999), variables)
-        )
-    size = tuple(section.crop) if tuple(section.crop) != (0, 0) else tuple(config.data.size)
-    pools = {
-        domain: ImagePool(section.pool_size, (*size, 3), seed=2 * config.seed + number)
-        for number, domain in enumerate(discriminators)
-    }
-    return ImageTranslation(
-        generators, discriminators, *optimizer_pair, pools, section.lambda_cyc, section.lambda_identity
-    )
+    match row.stage:
+        case "uda":
+            return trainings.output_adaptation(config, segmenter)
+        case "student":
+            teacher = None
+            if config.student.weight_consistency:
+                teacher = networks.trained_segmenter(config, run_dir, rounds.teacher(config, row.round))
+            class_weights = pseudo_label.class_weights(config, run_dir, row.round)
+            return trainings.self_training(config, segmenter, teacher, class_weights)
+        case _:
+            return trainings.supervised(config[row.stage], segmenter)
 
 
 def _check_batch(section, strategy: tf.distribute.Strategy) -> None:

