@@ -63,7 +63,8 @@ def test_confidence_and_class_are_the_largest_of_the_primary_probabilities(segme
 
 
 def test_one_view_is_the_prediction_itself(segmenter, images):
-    label, confidence = inference.pseudo_label(segmenter, images, 1, tf.constant([0, 1]))
+    label, confidence, shared, _ = inference.pseudo_label(segmenter, images, 1, tf.constant([0, 1]))
+    assert not shared.numpy().any()
     expected_confidence, expected_label = inference.confidence_and_class(segmenter, images)
     np.testing.assert_array_equal(label, expected_label)
     np.testing.assert_allclose(confidence, expected_confidence, rtol=1e-5)
@@ -88,7 +89,7 @@ def test_pseudo_labels_and_distributions_are_of_the_most_confident_view(segmente
         seed = tf.constant([3, number])
         expected, hidden = pixel_by_pixel(segmenter, images, 3, seed)
         unseen += hidden
-        label, confidence = inference.pseudo_label(segmenter, images, 3, seed)
+        label, confidence, _, _ = inference.pseudo_label(segmenter, images, 3, seed)
         assert label.dtype == tf.uint8 and confidence.dtype == tf.float32
         np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-4)
         # Where two classes are as good as equal, either is right.
@@ -120,3 +121,52 @@ def test_one_level(segmenter, images):
     np.testing.assert_array_equal(
         inference.probabilities(alone, images), inference.probabilities(segmenter, images)
     )
+
+
+def test_where_views_agree_pixel_by_pixel(segmenter, images):
+    seed = tf.constant([3, 1])
+    found = inference.pseudo_label(segmenter, images, 3, seed)
+    augmented, transforms = augment.k_views(images, 3, seed)
+    said = [[set(), 0] for _ in range(2 * SIZE[0] * SIZE[1])]
+    for view in range(3):
+        _, label = inference.confidence_and_class(segmenter, augmented[view])
+        back, seen = geometry.warp_back(tf.cast(label, tf.float32)[..., tf.newaxis], transforms[view])
+        for pixel, class_, visible in zip(said, back.numpy().ravel(), seen.numpy().ravel(), strict=True):
+            if visible:
+                pixel[0].add(class_)
+                pixel[1] += 1
+    np.testing.assert_array_equal(found.shared.numpy().ravel(), [count >= 2 for _, count in said])
+    agreeing = [count >= 2 and len(classes) == 1 for classes, count in said]
+    np.testing.assert_array_equal(found.agreeing.numpy().ravel(), agreeing)
+    assert 0 < np.sum(agreeing) < len(said)
+
+
+def softmax_of(segmenter, images, size=SIZE):
+    logits = upsample(segmenter(images)["primary"], size).numpy().astype(np.float64)
+    return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+
+
+def test_views_are_averaged_as_probabilities(segmenter, images):
+    plain = inference.averaged_probabilities(segmenter, images, "plain")
+    np.testing.assert_allclose(plain, inference.probabilities(segmenter, images), rtol=1e-6)
+    mirrored = softmax_of(segmenter, images.numpy()[:, :, ::-1])[:, :, ::-1]
+    flip = (softmax_of(segmenter, images) + mirrored) / 2
+    np.testing.assert_allclose(inference.averaged_probabilities(segmenter, images, "flip"), flip, rtol=1e-4)
+    total = 2 * flip
+    for size in ((24, 36), (40, 60)):  # three and five quarters of 32x48
+        resized = tf.image.resize(images, size).numpy()
+        total = total + softmax_of(segmenter, resized)
+        total = total + softmax_of(segmenter, resized[:, :, ::-1])[:, :, ::-1]
+    found = inference.averaged_probabilities(segmenter, images, "multi_scale")
+    np.testing.assert_allclose(found, total / 6, rtol=1e-4)
+    _, classes = inference.confidence_and_class(segmenter, tf.cast(images, tf.uint8), "multi_scale")
+    assert classes.dtype == tf.uint8 and np.mean(classes == total.argmax(-1)) > 0.999
+
+
+def test_predictions_in_another_size_come_from_the_logits(segmenter, images):
+    size = (50, 70)
+    expected = softmax_of(segmenter, images, size)
+    confidence, classes = inference.confidence_and_class(segmenter, images, "plain", size)
+    assert classes.shape == (2, *size)
+    np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-4)
+    np.testing.assert_array_equal(classes, expected.argmax(-1))

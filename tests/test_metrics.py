@@ -84,3 +84,56 @@ def test_a_perfect_prediction_scores_one():
 def test_without_any_label_there_are_no_scores():
     scores = metrics.scores(np.zeros((2, 2), int), ("road", "car"))
     assert scores == {"miou": None, "pixel_accuracy": None, "iou": {"road": None, "car": None}}
+
+
+def test_calibration_by_hand():
+    pixels, right = np.zeros((2, 256), np.int64)
+    pixels[[51, 229, 230, 255]] = 10, 20, 30, 40
+    right[[51, 229, 230, 255]] = 5, 10, 30, 35
+    found = metrics.calibration(pixels, right)
+    # 51 is 0.2; 229 (0.898) lies in the ninth of ten bins, 230 (0.902) and 255 in the last.
+    assert [(round(b["from"], 1), round(b["to"], 1)) for b in found["bins"]] == [
+        (0.2, 0.3),
+        (0.8, 0.9),
+        (0.9, 1.0),
+    ]
+    np.testing.assert_allclose([b["share"] for b in found["bins"]], [0.1, 0.2, 0.7])
+    confidences = [0.2, 229 / 255, (30 * 230 / 255 + 40) / 70]
+    np.testing.assert_allclose([b["confidence"] for b in found["bins"]], confidences)
+    accuracies = [0.5, 0.5, 65 / 70]
+    np.testing.assert_allclose([b["accuracy"] for b in found["bins"]], accuracies)
+    # 0.1 * |0.5 - 0.2| + 0.2 * |0.5 - 0.898039| + 0.7 * |0.928571 - 0.957983|
+    np.testing.assert_allclose(found["expected_calibration_error"], 0.03 + 0.0796078 + 0.0205882, rtol=1e-5)
+
+
+def test_calibration_of_nothing():
+    empty = np.zeros(256, np.int64)
+    assert metrics.calibration(empty, empty) == {"expected_calibration_error": None, "bins": []}
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20))
+@settings(max_examples=25)
+def test_calibration_against_counting(seed, bins):
+    rng = np.random.default_rng(seed)
+    stored = rng.integers(0, 256, 300)
+    hit = rng.uniform(size=300) < stored / 300
+    found = metrics.calibration(
+        np.bincount(stored, minlength=256), np.bincount(stored[hit], minlength=256), bins
+    )
+    place = [min(int(v) * bins // 255, bins - 1) for v in stored]
+    error = 0.0
+    for number in set(place):
+        inside = np.array(place) == number
+        error += inside.mean() * abs(hit[inside].mean() - (stored[inside] / 255).mean())
+    np.testing.assert_allclose(found["expected_calibration_error"], error, rtol=1e-9)
+    np.testing.assert_allclose(sum(b["share"] for b in found["bins"]), 1.0)
+
+
+def test_which_class_became_which():
+    confusion = np.array([[8000, 0, 7, 1993], [0, 0, 0, 0], [0, 30, 10, 0], [0, 0, 0, 9960]])
+    flow = metrics.class_flow(confusion, CLASSES)
+    assert flow == {
+        "road": {"share": 0.5, "stayed": 0.8, "became": {"sky": 0.1993}},  # 7 of 10,000 are too few to tell
+        "train": {"share": 0.002, "stayed": 0.25, "became": {"car": 0.75}},
+        "sky": {"share": 0.498, "stayed": 1.0, "became": {}},
+    }

@@ -112,3 +112,60 @@ def test_what_was_ignored_stays_ignored():
         tf.constant([[[255]]], tf.uint8), tf.constant([[[255]]], tf.uint8), fixed(0.5)
     )
     assert masked.numpy().item() == 255
+
+
+def test_views_agree_where_several_saw_a_pixel_and_say_the_same():
+    # Pixels: all three say 4; one of three differs; the one that differs did not see it; only the first saw it; the
+    # largest id there is.
+    labels = tf.constant([[[[4, 4, 4, 4, 254]]], [[[4, 5, 5, 5, 254]]], [[[4, 4, 4, 0, 254]]]], tf.float32)
+    seen = tf.constant(
+        [[[[True] * 5]], [[[True, True, False, False, True]]], [[[True, True, True, False, True]]]]
+    )
+    for dtype in (tf.float32, tf.int32, tf.uint8):
+        shared, agreeing = pseudo_labels.agreement(tf.cast(labels, dtype), seen)
+        np.testing.assert_array_equal(shared, [[[True, True, True, False, True]]])
+        np.testing.assert_array_equal(agreeing, [[[True, False, True, False, True]]])
+
+
+def test_one_view_has_nobody_to_agree_with():
+    shared, agreeing = pseudo_labels.agreement(tf.zeros([1, 1, 1, 3]), tf.ones([1, 1, 1, 3], tf.bool))
+    assert not shared.numpy().any() and not agreeing.numpy().any()
+
+
+def test_kept_pixels_by_hand():
+    histogram = np.zeros((3, 256), np.int64)
+    histogram[0, [99, 100, 255]] = 5, 2, 3
+    histogram[1, 99] = 7
+    kept = pseudo_labels.kept_pixels(histogram, np.full(256, 100, np.uint8))
+    np.testing.assert_array_equal(kept, [5, 0, 0])
+
+
+def test_the_smallest_threshold_that_is_precise_enough():
+    pixels, right = np.zeros((2, 256), np.int64)
+    pixels[[50, 100, 150, 200]] = 10
+    right[[50, 100, 150, 200]] = 2, 5, 9, 10
+    # From 50: 26 of 40 are right, from 100: 24 of 30, from 150: 19 of 20, from 200 all.
+    suggested = {
+        wanted: pseudo_labels.suggested_threshold(pixels, right, wanted) for wanted in (0.65, 0.8, 0.9, 1.0)
+    }
+    assert suggested == {0.65: 0.0, 0.8: 51 / 255, 0.9: 101 / 255, 1.0: 151 / 255}
+    # As it is rounded for the page it still keeps the same pixels.
+    for wanted, threshold in suggested.items():
+        kept = round(255 * round(threshold, 3))
+        assert kept == round(255 * threshold) and right[kept:].sum() >= wanted * pixels[kept:].sum()
+
+
+def test_no_threshold_where_the_surest_pixels_are_wrong():
+    pixels, right = np.zeros((2, 256), np.int64)
+    assert pseudo_labels.suggested_threshold(pixels, right, 0.5) is None  # no labelled pixel at all
+    pixels[[10, 255]], right[10] = 10, 9
+    assert pseudo_labels.suggested_threshold(pixels, right, 0.9) is None
+    assert pseudo_labels.suggested_threshold(pixels, right, 0.4) == 0.0
+
+
+def test_a_class_has_vanished_below_a_tenth_of_its_share():
+    before = np.array([0.5, 0.02, 0.02, 0.02, 0.00009, 0.0])
+    now = np.array([0.9, 0.002, 0.0019, 0.0, 0.0, 0.1])
+    np.testing.assert_array_equal(
+        pseudo_labels.vanished(now, before), [False, False, True, True, False, False]
+    )

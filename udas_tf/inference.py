@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
@@ -11,6 +14,30 @@ from udas_tf.models.deeplab_v2 import upsample
 
 # The levels a network may have, and the letter that names the loss terms of each.
 LEVELS = {"primary": "p", "auxiliary": "a"}
+
+
+# Ways to look at an image at test time: the scales it is seen at, and whether also mirrored.
+VIEWS: dict[str, tuple[Sequence[float], bool]] = {
+    "plain": ((1.0,), False),
+    "flip": ((1.0,), True),
+    "multi_scale": ((0.75, 1.0, 1.25), True),
+}
+
+
+class PseudoLabels(NamedTuple):
+    """What several views of images say.
+
+    Attributes:
+      labels: uint8 [B, H, W], the class of the most confident view at each pixel.
+      confidence: float32 [B, H, W] in [0, 1], that view's.
+      shared: bool [B, H, W], pixels that two views or more saw.
+      agreeing: bool [B, H, W], those of them that all views which saw them give one class.
+    """
+
+    labels: tf.Tensor
+    confidence: tf.Tensor
+    shared: tf.Tensor
+    agreeing: tf.Tensor
 
 
 def levels(segmenter: keras.Model) -> dict[str, str]:
@@ -32,7 +59,7 @@ def joint_logits(segmenter: keras.Model, *batches: tf.Tensor) -> list[dict[str, 
     """`logits` in training, for several batches of images of one size, from one pass over all of them.
 
     No layer's statistics cross images (group norm, or frozen batch norm), so this is what separate passes give;
-    but for deeplab_v3_plus, whose batch norm sees the batches together.
+    but for deeplab_v3_plus, whose batch norm sees the batches together. Outputs that are no level's come as they are.
     """
     counts = [batch.shape[0] for batch in batches]
     size = batches[0].shape[1:3]
@@ -41,7 +68,10 @@ def joint_logits(segmenter: keras.Model, *batches: tf.Tensor) -> list[dict[str, 
         level: tf.split(maps, counts)
         for level, maps in segmenter(tf.concat(batches, 0), training=True).items()
     }
-    return [{level: upsample(parts[i], size) for level, parts in small.items()} for i in range(len(batches))]
+    return [
+        {name: upsample(parts[i], size) if name in LEVELS else parts[i] for name, parts in small.items()}
+        for i in range(len(batches))
+    ]
 
 
 def probabilities(segmenter: keras.Model, images: tf.Tensor) -> tf.Tensor:
@@ -49,24 +79,54 @@ def probabilities(segmenter: keras.Model, images: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(logits(segmenter, images)["primary"])
 
 
-def confidence_and_class(segmenter: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The most probable class and its probability: float32 [B, H, W] in [0, 1], uint8 [B, H, W]."""
-    probability = probabilities(segmenter, images)
+def averaged_probabilities(
+    segmenter: keras.Model, images: tf.Tensor, views: str, size: tuple[int, int] | None = None
+) -> tf.Tensor:
+    """The mean of the primary classifier's softmax over the views of an image, each brought to one size.
+
+    Args:
+      images: RGB in [0, 255], uint8 or float [B, H, W, 3], static height and width.
+      views: a key of VIEWS.
+      size: (height, width) of the result; the images' own by default.
+
+    Returns:
+      float32 [B, height, width, C].
+    """
+    scales, mirrored = VIEWS[views]
+    height, width = images.shape[1:3]
+    found = []
+    for scale in scales:
+        seen = tf.cast(images, tf.float32)
+        if scale != 1.0:
+            seen = tf.image.resize(seen, (round(scale * height), round(scale * width)))
+        for flipped in (False, True)[: 1 + mirrored]:
+            small = segmenter(seen[:, :, ::-1] if flipped else seen, training=False)["primary"]
+            whole = tf.nn.softmax(upsample(small, size or (height, width)))
+            found.append(whole[:, :, ::-1] if flipped else whole)
+    return tf.add_n(found) / len(found)
+
+
+def confidence_and_class(
+    segmenter: keras.Model, images: tf.Tensor, views: str = "plain", size: tuple[int, int] | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The most probable class and its probability: float32 [B, H, W] in [0, 1], uint8 [B, H, W].
+
+    Arguments as `averaged_probabilities`'; plain images of the size that is asked for may be of any size.
+    """
+    if views == "plain" and size is None:
+        probability = probabilities(segmenter, images)
+    else:
+        probability = averaged_probabilities(segmenter, images, views, size)
     return tf.reduce_max(probability, -1), tf.cast(tf.argmax(probability, -1), tf.uint8)
 
 
-def pseudo_label(
-    segmenter: keras.Model, images: tf.Tensor, views: int, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def pseudo_label(segmenter: keras.Model, images: tf.Tensor, views: int, seed: tf.Tensor) -> PseudoLabels:
     """Pseudo-labels of `views` AutoAugment views: the class and confidence of the view most confident at each pixel.
 
     Args:
       images: float32 [B, H, W, 3] in [0, 255], static shape.
       views: K.
       seed: int32 [2].
-
-    Returns:
-      labels uint8 [B, H, W], and confidences float32 [B, H, W] in [0, 1].
     """
     augmented, transforms = augment.k_views(images, views, seed)
     confidence, label = confidence_and_class(segmenter, _join(augmented))
@@ -76,7 +136,9 @@ def pseudo_label(
     maps, seen = _split(maps, views), _split(seen, views)
     view = pseudo_labels.maximum_confidence(maps[..., 0], seen)
     chosen = pseudo_labels.choose(maps, view)
-    return tf.cast(chosen[..., 1], tf.uint8), chosen[..., 0]
+    return PseudoLabels(
+        tf.cast(chosen[..., 1], tf.uint8), chosen[..., 0], *pseudo_labels.agreement(maps[..., 1], seen)
+    )
 
 
 def maximum_confidence_distribution(

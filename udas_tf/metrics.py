@@ -1,4 +1,4 @@
-"""Segmentation scores from a confusion matrix."""
+"""Segmentation scores from a confusion matrix; how far confidences can be believed; what changes class."""
 
 from __future__ import annotations
 
@@ -48,3 +48,61 @@ def scores(confusion: np.ndarray, classes: tuple[str, ...]) -> dict:
         "pixel_accuracy": float(np.trace(confusion) / confusion.sum()) if occurs.any() else None,
         "iou": {name: float(per_class[i]) if occurs[i] else None for i, name in enumerate(classes)},
     }
+
+
+def calibration(pixels: np.ndarray, right: np.ndarray, bins: int = 10) -> dict:
+    """How often pixels of a confidence are right, and the expected calibration error.
+
+    ECE = sum over bins of (share of the pixels) * |accuracy - mean confidence| [Guo et al. 2017], in bins of equal
+    width; the last one includes 1.
+
+    Args:
+      pixels: int [256], pixels by stored confidence v, which stands for v / 255.
+      right: int [256], those of them that are predicted right.
+      bins: how many.
+
+    Returns:
+      {"expected_calibration_error": fraction or None without pixels,
+       "bins": [{"from", "to", "share", "confidence", "accuracy"}, ...]}; bins without pixels are left out.
+    """
+    values = np.arange(256) / 255.0
+    # In whole numbers: in floats a confidence at the edge of a bin may fall to either side.
+    place = np.minimum(np.arange(256) * bins // 255, bins - 1)
+    table, error = [], 0.0
+    for number in range(bins):
+        inside = place == number
+        count = int(pixels[inside].sum())
+        if not count:
+            continue
+        confidence = float((pixels[inside] * values[inside]).sum() / count)
+        accuracy = float(right[inside].sum() / count)
+        share = count / int(pixels.sum())
+        error += share * abs(accuracy - confidence)
+        edges = {"from": number / bins, "to": (number + 1) / bins}
+        table.append({**edges, "share": share, "confidence": confidence, "accuracy": accuracy})
+    return {"expected_calibration_error": error if table else None, "bins": table}
+
+
+def class_flow(confusion: np.ndarray, classes: tuple[str, ...]) -> dict[str, dict]:
+    """Which class became which.
+
+    Args:
+      confusion: int [C, C], pixels by class before and after.
+
+    Returns:
+      {class before: {"share": of all pixels, "stayed": fraction of it, "became": {other class: fraction of it}}} for
+      the classes that occur before; the others in falling order, those below a thousandth left out.
+    """
+    flow = {}
+    for number, name in enumerate(classes):
+        count = confusion[number].sum()
+        if not count:
+            continue
+        fractions = confusion[number] / count
+        others = [i for i in np.argsort(-fractions, kind="stable") if i != number and fractions[i] >= 1e-3]
+        flow[name] = {
+            "share": float(count / confusion.sum()),
+            "stayed": float(fractions[number]),
+            "became": {classes[i]: float(fractions[i]) for i in others},
+        }
+    return flow

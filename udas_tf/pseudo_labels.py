@@ -1,4 +1,4 @@
-"""Pseudo-labels from several views of an image: the maximum confidence map and the confidence mask."""
+"""Pseudo-labels from several views of an image: the maximum confidence map, the confidence mask, and their health."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import tensorflow as tf
 from udas_tf.taxonomy import IGNORE
 
 MAX_CLASS_WEIGHT = 5.0
+VANISHED = 0.1  # of its share before: less than that is a class lost
+PRESENT = 1e-4  # of the pixels: less than that is no class to lose
 
 
 def maximum_confidence(confidences: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
@@ -42,6 +44,23 @@ def choose(per_view: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
     for number in range(1, per_view.shape[0]):  # K is small: selects are cheaper than a gather along K
         chosen = tf.where(view == number, per_view[number], chosen)
     return chosen
+
+
+def agreement(labels: tf.Tensor, seen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where several views saw a pixel, and where all that saw it give it the same class.
+
+    Args:
+      labels: [K, B, H, W], the class of each view, warped back.
+      seen: bool [K, B, H, W].
+
+    Returns:
+      shared: bool [B, H, W], pixels that two views or more saw.
+      agreeing: bool [B, H, W], those of them with one class.
+    """
+    shared = tf.reduce_sum(tf.cast(seen, tf.int32), axis=0) >= 2
+    lowest = tf.reduce_min(tf.where(seen, labels, labels.dtype.max), axis=0)
+    highest = tf.reduce_max(tf.where(seen, labels, labels.dtype.min), axis=0)
+    return shared, shared & (lowest == highest)
 
 
 def class_thresholds(histogram: np.ndarray, threshold: float, class_share: float) -> np.ndarray:
@@ -82,11 +101,52 @@ def class_weights(histogram: np.ndarray, thresholds: np.ndarray, classes: int, b
     Returns:
       float32 [C].
     """
-    kept = np.array([histogram[label, thresholds[label] :].sum() for label in range(classes)], float)
+    kept = kept_pixels(histogram[:classes], thresholds)
     shares = kept / max(kept.sum(), 1.0)
     rarity = 1.0 / np.maximum(classes * shares, 1e-9)
     weights = np.minimum(rarity**balance, MAX_CLASS_WEIGHT)
     return (weights / max((weights * shares).sum(), 1e-9)).astype(np.float32)
+
+
+def kept_pixels(histogram: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many pixels of each label reach its threshold.
+
+    Args:
+      histogram: int [C, 256], pixels by label and stored confidence.
+      thresholds: uint8 [at least C] of `class_thresholds`.
+
+    Returns:
+      int64 [C].
+    """
+    return np.array([row[threshold:].sum() for row, threshold in zip(histogram, thresholds, strict=False)])
+
+
+def suggested_threshold(pixels: np.ndarray, right: np.ndarray, wanted: float) -> float | None:
+    """The smallest threshold at which the pixels kept are right often enough.
+
+    Args:
+      pixels: int [256], pixels with a true label, by stored confidence.
+      right: int [256], those of them whose pseudo-label is the true one.
+      wanted: 0..1, precision of the pixels kept.
+
+    Returns:
+      A probability, a multiple of 1/255; None where no threshold that keeps a pixel reaches `wanted`.
+    """
+    reaching, right_reaching = (np.cumsum(counts[::-1])[::-1] for counts in (pixels, right))
+    enough = (reaching > 0) & (right_reaching >= wanted * reaching)
+    return float(np.argmax(enough) / 255.0) if enough.any() else None
+
+
+def vanished(shares: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Classes that were there before and are not any more: below a tenth of their share then.
+
+    Args:
+      shares, before: float [C], each class's share of the pixels, now and before, 0..1.
+
+    Returns:
+      bool [C]; false for what had less than `PRESENT` before.
+    """
+    return (before >= PRESENT) & (shares < VANISHED * before)
 
 
 def mask(labels: tf.Tensor, confidence: tf.Tensor, thresholds: tf.Tensor) -> tf.Tensor:

@@ -2,10 +2,12 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from udas_tf.report import figures
 from udas_tf.report.figures import Sheet
+from udas_tf.report.label_curve import Curve, Point
 
 
 def test_error_map_tells_right_wrong_and_unlabelled_apart():
@@ -57,3 +59,15 @@ def test_miou_chart_draws_a_longer_bar_for_a_better_row():
 
     assert drawn("supervised") / drawn("source") > 2.9
     assert drawn("uda") < 5
+
+
+@pytest.mark.parametrize("budgets", [(0, 12, 48), (0,), (12,)])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_label_chart_is_a_picture_whatever_was_run(budgets, seeds):
+    points = [
+        Point(labels, seed, 5, "student_1", 0.4 + seed / 100, 0.3 if labels else None, 0.2)
+        for labels in budgets
+        for seed in range(seeds)
+    ]
+    with Image.open(io.BytesIO(figures.label_chart(Curve(points, 48)))) as picture:
+        assert picture.format == "PNG" and picture.size == (1440, 768)

@@ -78,6 +78,39 @@ def full_page():
             "<car>": {"threshold": 0.35, "share": 0.1, "coverage": 0.4},
         },
         "precision": {"labelled": {"all": 0.95, "road": 1.0, "sky": None, "<car>": None}},
+        "fixed": {"coverage": 0.71, "precision": {"labelled": {"all": 0.97}}},
+        "calibration": {
+            "labelled": {
+                "expected_calibration_error": 0.044,
+                "bins": [{"from": 0.9, "to": 1.0, "share": 0.77, "confidence": 0.96, "accuracy": 0.916}],
+            }
+        },
+        "agreement": {"all": 0.93, "road": 0.94, "sky": None, "<car>": 0.52},
+        "suggestion": {"wanted_precision": 0.9, "threshold": 153 / 255, "coverage": 0.65},
+        "score": {"what": "mIoU on the labelled images", "value": 0.61},
+        "warnings": [],
+    }
+    card = [
+        {"name": "no_adaptation", "last": 0.125, "step": 7, "best": None, "views": {}, "seeds": None},
+        {
+            "name": "cutmix",
+            "last": 0.375,
+            "step": 7,
+            "best": {"step": 5, "miou": 0.381},
+            "views": {"flip": 0.376},
+            "seeds": {"runs": 3, "mean": 0.37, "deviation": 0.012},
+        },
+    ]
+    check = {
+        "images": 40,
+        "rejected": 6,
+        "rejected_ids": [],
+        "disagreement": 0.083,
+        "worst": [],
+        "flow": {
+            **{f"class {i}": {"share": 0.1, "stayed": 1.0, "became": {}} for i in range(5)},
+            "sky": {"share": 0.3, "stayed": 0.66, "became": {"road": 0.31, "<car>": 0.03}},
+        },
     }
     return page.Page(
         run="runs/<mine>",
@@ -85,11 +118,17 @@ def full_page():
         trained_on={"no_adaptation": "source images", "cutmix": "mixtures"},
         classes=CLASSES,
         chart=figures.miou_chart(rows),
+        card=card,
+        size=(96, 192),
+        warnings=[("cutmix, step 50", "the <discriminator> wins")],
         predictions=[sheet("predictions_1", aside=[("input", np.zeros((4, 8, 3), np.uint8))])],
         translated=sheet("translated"),
+        check=check,
+        changed=sheet("changed"),
         cutmix=sheet("cutmix"),
+        student_batch=sheet("student_batch"),
         pseudo_labels=[page.PseudoLabels(1, sheet("pseudo_labels_1"), audit)],
-        config={"uda.steps": 7},
+        config={"uda.steps": 7, "translate.on_disagreement": "drop"},
         versions={"python": "3.11"},
     )
 
@@ -97,8 +136,9 @@ def full_page():
 def test_the_page_is_well_formed_and_holds_everything(full_page):
     html = page.render(full_page)
     found = outline(html)
-    assert len(found.sources) == 1 + 5 + 4 + 4 + 4
-    assert {"predictions_1", "translated", "cutmix", "pseudo_labels_1"} <= set(found.ids)
+    assert len(found.sources) == 1 + 5 + 4 + 4 + 4 + 4 + 4
+    sheets = {"predictions_1", "translated", "changed", "cutmix", "student_batch", "pseudo_labels_1"}
+    assert sheets <= set(found.ids)
     assert {"no_adaptation", "cutmix", "12.5", "37.5", "source images; 7 steps"} <= set(found.cells)
     assert {"75.0", "95.0", "80.0", "35.0"} <= set(found.cells)  # the audit
     assert found.best == ["25.0", "50.0", "37.5", "25.0", "37.5", "50.0"]  # line by line; ties are both best
@@ -123,9 +163,21 @@ def test_ids_are_unique(full_page):
 
 def test_a_run_that_has_just_begun_leaves_the_later_parts_out(full_page):
     first = full_page.rows[:1]
-    begun = dataclasses.replace(full_page, rows=first, translated=None, cutmix=None, pseudo_labels=[])
+    begun = dataclasses.replace(
+        full_page,
+        rows=first,
+        card=full_page.card[:1],
+        warnings=[],
+        translated=None,
+        check=None,
+        changed=None,
+        cutmix=None,
+        student_batch=None,
+        pseudo_labels=[],
+    )
     found = outline(page.render(begun))
-    assert not {"translation", "mixing", "self-training"} & set(found.ids)
+    later = {"translation", "mixing", "self-training", "students", "warnings", "score-card"}
+    assert not later & set(found.ids)
     assert "cutmix" not in found.cells
     assert [shown.name for shown in begun.sheets()] == ["predictions_1"]
 
@@ -134,3 +186,37 @@ def test_an_audit_that_was_not_made_leaves_its_table_out(full_page):
     without = [dataclasses.replace(full_page.pseudo_labels[0], audit=None)]
     html = page.render(dataclasses.replace(full_page, pseudo_labels=without))
     assert "share of kept pixels" not in html
+
+
+def test_the_health_of_a_run_is_told(full_page):
+    html = " ".join(page.render(full_page).split())
+    found = outline(html)
+    assert "6 of 40 images changed more than" in html and "(dropped)" in html and "on 8.3 per cent" in html
+    assert {"66.0", "road 31.0, <car> 3.0"} <= set(found.cells)  # which class became which
+    assert {"cutmix, step 50", "the <discriminator> wins"} <= set(found.cells)
+    assert {"93.0", "52.0", "71.0", "97.0"} <= set(found.cells)  # agreement, and the one threshold
+    assert {"0.9 to 1.0", "77.0", "96.0", "91.6"} <= set(found.cells) and "expected error 4.4 points" in html
+    assert "A suggestion, not what was used" in html and "pseudo_label.threshold=0.600" in html
+    assert "What the stop rule compares, mIoU on the labelled images: 61.0." in html
+    best = "best on val (chosen on what it is scored on)"
+    assert {"last checkpoint (the score)", best, "flip", "38.1 at step 5", "37.6"} <= set(found.cells)
+    assert "37.0 ± 1.2 (3 runs)" in found.cells
+    assert "labels of 96&times;192 pixels" in html
+
+
+def test_an_audit_without_labels_says_no_more_than_it_knows(full_page):
+    shown = full_page.pseudo_labels[0]
+    audit = shown.audit | {
+        "precision": {},
+        "calibration": {},
+        "fixed": None,
+        "agreement": None,
+        "suggestion": None,
+        "score": None,
+    }
+    without = [dataclasses.replace(shown, audit=audit)]
+    html = page.render(dataclasses.replace(full_page, pseudo_labels=without))
+    outline(html)
+    assert "share of kept pixels" in html
+    for word in ("Calibration", "suggestion", "stop rule", "views agree"):
+        assert word not in html, word

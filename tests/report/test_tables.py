@@ -100,3 +100,20 @@ def test_scores_of_subsets_stand_beside_the_whole():
 )
 def test_is_best_goes_by_what_is_shown(value, values, best):
     assert tables.is_best(value, values) is best
+
+
+@pytest.mark.parametrize(
+    ("on", "learnt_from", "told"),
+    [
+        ("source", False, "100 training images of the source."),
+        ("translated", False, "100 training images of the source in the target's style."),
+        (
+            "source",
+            True,
+            "100 training images of the source; the row was TRAINED on these scenes and their labels.",
+        ),
+    ],
+)
+def test_scores_on_another_set_say_so(on, learnt_from, told):
+    [line, *_] = tables.notes([ROWS[0] | {"on": on, "learnt_from": learnt_from}])
+    assert line.endswith(f"; last checkpoints, {told}")

@@ -320,3 +320,20 @@ def test_a_prepared_target_keeps_its_labels_behind_the_guard(config, tmp_path):
     assert manifests["target_labelled"]["count"] == 12 and manifests["target_hidden"]["count"] == 18
     assert manifests["target_hidden"]["role"] == "hidden"
     assert manifests["target_val"]["count"] == 3
+
+
+def test_validation_labels_at_full_size_are_a_set_of_their_own(tmp_path):
+    sizes = {"data.size": "32,64", "data.target.val_full_size": "64,128"}
+    counts = {
+        "data.source.images": 1,
+        "data.target.images": 2,
+        "data.target.labelled": 1,
+        "data.target.val_images": 2,
+    }
+    config = override(base_config(), sizes | {key: str(value) for key, value in counts.items()})
+    run_dir = RunDir(tmp_path)
+    data.prepare(config, run_dir)
+    small, full = (records.read_manifest(run_dir.data(name)) for name in ("target_val", "target_val_full"))
+    assert (small["size"], full["size"]) == ([32, 64], [64, 128])
+    assert small["role"] == full["role"] == "validation"
+    assert small["labelled_ids"] == full["labelled_ids"] and full["count"] == 2

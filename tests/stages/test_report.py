@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,8 +11,11 @@ from udas_tf.data import records
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, finish, write_json
 from udas_tf.stages import networks
+from udas_tf.stages.health import WARNINGS
 from udas_tf.stages.pseudo_label import audit
 from udas_tf.stages.report import report
+from udas_tf.stages.score_card import SCORES
+from udas_tf.stages.translate import CHECK
 
 SIZE = (32, 64)
 ROWS = {  # name -> stage, round, mIoU
@@ -40,6 +44,7 @@ def config():
     config.data.target.labelled = 2
     config.model.backbone, config.model.width, config.model.aspp_rates = "compact", 8, (1, 2)
     config.student.rounds = 1
+    config.translate.width, config.translate.blocks = 8, 1
     return config.lock()
 
 
@@ -113,13 +118,41 @@ def test_the_page_shows_what_is_finished(config, run_dir):
     report(config, run_dir)
     shown = Pictures()
     shown.feed((run_dir.report / "report.html").read_text())
-    # A chart; 3 validation images with 2 panels and 3 for each row; translations; mixtures; pseudo-labels.
-    assert len(shown.sources) == 1 + 3 * (2 + 3 * 3) + 2 * 4 + 2 * 4 + 3 * 3
+    # A chart; 3 validation images with 2 panels and 3 for each row; translations; mixtures; a student's batch;
+    # pseudo-labels with their errors, since the labels of some are known.
+    assert len(shown.sources) == 1 + 3 * (2 + 3 * 3) + 2 * 4 + 2 * 4 + 4 * 4 + 3 * 4
     assert "100.0 % kept" in shown.texts
     assert "precision, labelled" in shown.texts and "precision, hidden" not in shown.texts
     figures = {file.name for file in (run_dir.report / "figures").iterdir()}
-    sheets = {"predictions_1", "predictions_2", "predictions_3", "translated", "cutmix", "pseudo_labels_1"}
+    sheets = {"predictions_1", "predictions_2", "predictions_3", "translated", "cutmix"}
+    sheets |= {"student_batch", "pseudo_labels_1"}
     assert figures == {f"{name}.png" for name in sheets | {"miou"}}
+
+
+def test_the_health_of_the_run_is_on_the_page(config, run_dir, tmp_path):
+    """A checked translation, warnings, scores on the way and other views."""
+    run_dir = RunDir(shutil.copytree(run_dir.path, tmp_path / "run"))
+    generator = run_dir.training("translate")
+    generator.mkdir(parents=True)
+    networks.save(networks.generator(config), generator / networks.GENERATOR_WEIGHTS)
+    finish(generator, {})
+    flow = {"sky": {"share": 0.5, "stayed": 0.5, "became": {"vegetation": 0.5}}}
+    check = {"images": 9, "rejected": 1, "rejected_ids": ["image_4"], "disagreement": 0.25, "flow": flow}
+    worst = [["image_4", 0.75], ["image_2", 0.25]]
+    write_json(run_dir.translated / CHECK, check | {"worst": worst})
+    write_json(run_dir.training("student_1") / WARNINGS, [{"step": 4, "name": "D", "text": "it wins"}])
+    write_json(run_dir.training("student_1") / SCORES, [{"step": 4, "miou": 0.625, "pixel_accuracy": 0.5}])
+    write_json(run_dir.training("student_1") / "metrics_flip.json", {"miou": 0.5625})
+    report(config, run_dir)
+    shown = Pictures()
+    shown.feed((run_dir.report / "report.html").read_text())
+    assert len(shown.sources) == 1 + 3 * (2 + 3 * 3) + 2 * 4 + 2 * 5 + 2 * 4 + 4 * 4 + 3 * 4
+    told = {"75.0 % changed, rejected", "25.0 % changed, passed", "vegetation 50.0", "it wins"}
+    assert told | {"62.5 at step 4", "56.2", "student_1, step 4"} <= set(shown.texts)
+    assert (run_dir.report / "figures" / "changed.png").is_file()
+    health = json.loads((run_dir.report / "health.json").read_text())
+    assert ["student_1, step 4", "it wins"] in health["warnings"]
+    assert health["card"][1]["best"] == {"step": 4, "miou": 0.625}
 
 
 def test_a_run_of_one_row_has_a_page_too(config, tmp_path):

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from udas_tf.report import label_curve
+from udas_tf.report.label_curve import Curve
 from udas_tf.report.tables import per_cent, row_name
 from udas_tf.taxonomy import IGNORE
 
@@ -90,9 +93,7 @@ def png_uri(file: bytes) -> str:
 
 def miou_chart(rows: Sequence[dict]) -> bytes:
     """A PNG file with a bar for the mIoU of each row, in the table's order. Rows as in `tables`."""
-    # A Figure of its own draws on Agg and leaves the process's pyplot as it is.
-    figure = Figure(figsize=(9, 0.6 + 0.38 * len(rows)), dpi=160, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _axes(0.6 + 0.38 * len(rows))
     values = [100 * (row["miou"] or 0.0) for row in rows]
     colours = [STAGE_COLOURS[row["stage"]] for row in rows]
     bars = axes.barh([row_name(row) for row in rows], values, color=colours, height=0.66)
@@ -100,10 +101,62 @@ def miou_chart(rows: Sequence[dict]) -> bytes:
     axes.invert_yaxis()
     axes.set_xlim(0, max(1.0, 1.12 * max(values)))
     axes.set_xlabel("mIoU, per cent", color="#52606d", fontsize=9)
-    axes.tick_params(axis="x", colors="#52606d", labelsize=9)
     axes.tick_params(axis="y", length=0, labelsize=10)
     axes.spines[["top", "right", "left"]].set_visible(False)
+    return _saved(figure)
+
+
+def label_chart(curve: Curve) -> bytes:
+    """A PNG file: mIoU over labelled images, of UDAS and supervised, with the deviation over seeds as error bars.
+
+    The axis of the labels is logarithmic from the smallest budget above 0, and has room for 0.
+    """
+    figure, axes = _axes(4.8)
+    lines = (("UDAS", label_curve.udas, "student"), ("supervised", label_curve.supervised, "supervised"))
+    for name, score, stage in lines:
+        found = [(labels, label_curve.over_seeds(curve, labels, score)) for labels in curve.budgets]
+        shown = [(labels, value) for labels, value in found if value]
+        axes.errorbar(
+            [labels for labels, _ in shown],
+            [100 * value.mean for _, value in shown],
+            yerr=[100 * (value.deviation or 0.0) for _, value in shown],
+            label=name,
+            color=STAGE_COLOURS[stage],
+            marker="o",
+            linewidth=2,
+            capsize=4,
+        )
+    baseline, colour = label_curve.baseline(curve), STAGE_COLOURS["source"]
+    axes.axhline(100 * baseline.mean, color=colour, linestyle="--", label="no adaptation")
+    low, high = (100 * (baseline.mean + sign * (baseline.deviation or 0.0)) for sign in (-1, 1))
+    axes.axhspan(low, high, color=colour, alpha=0.2, linewidth=0)
+    smallest = min((labels for labels in curve.budgets if labels), default=1)
+    axes.set_xscale("symlog", linthresh=smallest, linscale=0.5)
+    axes.set_xticks(curve.budgets, labels=[str(labels) for labels in curve.budgets])
+    axes.minorticks_off()
+    axes.set_xlim(-0.1 * smallest, 1.15 * max(curve.budgets[-1], 1))
+    axes.set_xlabel("labelled target images", color="#52606d", fontsize=9)
+    axes.set_ylabel("mIoU, per cent", color="#52606d", fontsize=9)
+    axes.tick_params(axis="y", colors="#52606d", labelsize=9)
+    axes.grid(axis="y", color="#e4e7eb")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines["left"].set_color("#cbd2d9")
+    axes.legend(frameon=False, loc="best")
+    return _saved(figure)
+
+
+def _axes(height: float) -> tuple[Figure, Axes]:
+    """A figure of 9 inches by `height`, with its axes."""
+    # A Figure of its own draws on Agg and leaves the process's pyplot as it is.
+    figure = Figure(figsize=(9, height), dpi=160, layout="constrained")
+    axes = figure.add_subplot()
+    axes.tick_params(axis="x", colors="#52606d", labelsize=9)
     axes.spines["bottom"].set_color("#cbd2d9")
+    return figure, axes
+
+
+def _saved(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -39,9 +39,15 @@ class Page:
       trained_on: row name -> what its segmenter was trained on.
       classes: the class set, for the legend.
       chart: PNG file of the mIoU of the rows.
+      card: every score by its name, what `udas_tf.stages.score_card.card` returns.
+      size: (height, width) at which rows are scored.
+      warnings: (where, what) in the order of the stages.
       predictions: sheets of predictions on validation images.
       translated: source images above themselves in the target's style; None without a translation.
+      check: what `udas_tf.stages.translate.gathered` returns; None when translations were not checked.
+      changed: what translation changed most; None then, too.
       cutmix: images above labels; None when none are made.
+      student_batch: what the last student learns from; None without students.
       pseudo_labels: by round.
       config: dotted key -> value.
       versions: package -> version.
@@ -52,9 +58,15 @@ class Page:
     trained_on: Mapping[str, str]
     classes: ClassSet
     chart: bytes
+    card: Sequence[dict]
+    size: tuple[int, int]
+    warnings: Sequence[tuple[str, str]]
     predictions: Sequence[Sheet]
     translated: Sheet | None
+    check: dict | None
+    changed: Sheet | None
     cutmix: Sheet | None
+    student_batch: Sheet | None
     pseudo_labels: Sequence[PseudoLabels]
     config: Mapping[str, object]
     versions: Mapping[str, str]
@@ -62,7 +74,8 @@ class Page:
     def sheets(self) -> list[Sheet]:
         """Every sheet of the page, in its order."""
         pseudo_labels = [shown.sheet for shown in self.pseudo_labels]
-        return [sheet for sheet in (*self.predictions, self.translated, self.cutmix, *pseudo_labels) if sheet]
+        mixed = (self.translated, self.changed, self.cutmix, self.student_batch)
+        return [sheet for sheet in (*self.predictions, *mixed, *pseudo_labels) if sheet]
 
 
 def render(page: Page) -> str:
@@ -85,6 +98,7 @@ def render(page: Page) -> str:
         columns=tables.columns(page.rows),
         is_best=tables.is_best,
         notes=tables.notes(page.rows),
+        card=tables.card_columns(page.card),
         class_colours=dict(zip(page.classes.classes, page.classes.colours, strict=True)),
         wrong=figures.WRONG,
         not_scored=figures.NOT_SCORED,

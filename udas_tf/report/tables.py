@@ -48,6 +48,25 @@ def columns(rows: Sequence[dict]) -> dict[str, list[float | None]]:
     }
 
 
+def card_columns(card: Sequence[dict]) -> dict[str, list[str]]:
+    """The score card column by column: what a score is -> it in per cent for each row, "-" where there is none.
+
+    Args:
+      card: of `udas_tf.stages.score_card.card`.
+    """
+    found = {"last checkpoint (the score)": [per_cent(row["last"]) for row in card]}
+    if any(row["best"] for row in card):
+        found["best on val (chosen on what it is scored on)"] = [
+            f"{per_cent(row['best']['miou'])} at step {row['best']['step']}" if row["best"] else NONE
+            for row in card
+        ]
+    for views in dict.fromkeys(name for row in card for name in row["views"]):
+        found[views] = [per_cent(row["views"].get(views)) for row in card]
+    if any(row["seeds"] for row in card):
+        found["last checkpoint, mean ± deviation over seeds"] = [_spread(row["seeds"]) for row in card]
+    return found
+
+
 def row_name(row: dict) -> str:
     """The name of a row; that of its stage for the row of an evaluation, which has none."""
     stage = row["stage"] if row["round"] is None else f"{row['stage']}_{row['round']}"
@@ -63,7 +82,7 @@ def notes(rows: Sequence[dict]) -> list[str]:
     """What a reader needs to know below the table: what was measured on what, and classes left out of it."""
     images = ", ".join(str(count) for count in sorted({row["images"] for row in rows}))
     measured = "IoU of each class, mIoU and pixel accuracy in per cent"
-    lines = [f"{measured}; last checkpoints, {images} validation images."]
+    lines = [f"{measured}; last checkpoints, {images} {_scored_on(rows[0])}."]
     if _means(rows) is _MEANS_OF_SUBSETS:
         lines.append(
             "mIoU 16 is without terrain, truck and train, which SYNTHIA lacks, mIoU 13 also without wall, fence and pole."
@@ -112,6 +131,21 @@ def is_best(value: float | None, values: Sequence[float | None]) -> bool:
     """Whether a value is the largest of its column as shown; 0.0 never is, nor the only row's."""
     shown = [float(per_cent(other)) for other in values if other is not None]
     return value is not None and len(values) > 1 and 0.0 < float(per_cent(value)) == max(shown)
+
+
+def _spread(seeds: dict | None) -> str:
+    if seeds is None:
+        return NONE
+    return f"{per_cent(seeds['mean'])} ± {per_cent(seeds['deviation'])} ({seeds['runs']} runs)"
+
+
+def _scored_on(row: dict) -> str:
+    """What kind of images a row's scores are from: an evaluation on another set than the target's says so."""
+    if "on" not in row:
+        return "validation images"
+    style = " in the target's style" if row["on"] == "translated" else ""
+    seen = "; the row was TRAINED on these scenes and their labels" if row["learnt_from"] else ""
+    return f"training images of the source{style}{seen}"
 
 
 def _means(rows: Sequence[dict]) -> dict[str, str]:

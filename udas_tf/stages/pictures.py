@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from udas_tf import inference
 from udas_tf.data import pipeline
+from udas_tf.report import figures
 from udas_tf.run_dir import RunDir
 from udas_tf.stages import networks, rounds
 from udas_tf.stages.translate import to_uint8
@@ -16,7 +17,7 @@ SHOWN = 4  # images a panel
 
 
 class StagePictures(keras.callbacks.Callback):
-    """Training samples at the start; at the end input, label, prediction and confidence on validation images.
+    """Training samples at the start; at the end input, label, prediction, confidence, errors on validation images.
 
     Args:
       row: the row in training.
@@ -49,6 +50,8 @@ class StagePictures(keras.callbacks.Callback):
             self._show("validation/2_label", self._coloured(batch["label"]))
             self._show("validation/3_prediction", self._coloured(predicted))
             self._show("validation/4_confidence", confidence[..., tf.newaxis])
+            maps = zip(batch["image"].numpy(), batch["label"].numpy(), predicted.numpy(), strict=True)
+            self._show("validation/5_errors", np.stack([figures.error_map(*each) for each in maps]))
 
     def write_scores(self, result: dict) -> None:
         """mIoU, pixel accuracy and the IoU of each class that occurs."""

@@ -11,10 +11,9 @@ import tensorflow as tf
 from udas_tf import inference, metrics, pseudo_labels
 from udas_tf.data import pipeline, records
 from udas_tf.run_dir import RunDir, is_finished, read_json, write_json
-from udas_tf.stages import networks, rounds
-from udas_tf.taxonomy import IGNORE
+from udas_tf.stages import audit as auditing
+from udas_tf.stages import health, networks, notes, rounds
 
-AUDIT = "audit.json"
 HISTOGRAM = "confidence.json"  # pixels by label and stored confidence
 
 
@@ -23,9 +22,11 @@ def pseudo_label(config, run_dir: RunDir, round_number: int) -> None:
     directory = run_dir.pseudo_labels(round_number)
     if not is_finished(directory):
         _write(config, run_dir, round_number, directory)
-    audit_file = directory.parent / AUDIT
+    audit_file = health.audit_file(run_dir, round_number)
     if not audit_file.is_file():
-        write_json(audit_file, audit(config, run_dir, round_number))
+        found = audit(config, run_dir, round_number)
+        write_json(audit_file, found)
+        health.tell(run_dir.tensorboard(f"student_{round_number}"), 0, found["warnings"])
 
 
 def thresholds(config, run_dir: RunDir, round_number: int) -> np.ndarray:
@@ -67,18 +68,23 @@ def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
     @tf.function(autograph=False, reduce_retracing=True)
     def label_batch(images, number):
         seed = tf.stack([config.seed * 1_000 + round_number, number])
-        labels, confidence = inference.pseudo_label(teacher, tf.cast(images, tf.float32), section.views, seed)
-        return labels, tf.cast(tf.round(255.0 * confidence), tf.uint8)
+        found = inference.pseudo_label(teacher, tf.cast(images, tf.float32), section.views, seed)
+        return found._replace(confidence=tf.cast(tf.round(255.0 * found.confidence), tf.uint8))
 
     def samples_of(indices: range) -> Iterator[records.Sample]:
         # Shards begin at whole batches (below), so that a resumed set has the batches, and seeds, of an unbroken one.
         first, last = indices.start // section.batch_size, -(-indices.stop // section.batch_size)
+        counted = {"shared": np.zeros(256, np.int64), "agreeing": np.zeros(256, np.int64)}
         for number, batch in enumerate(batches.skip(first).take(last - first), start=first):
-            labels, confidences = label_batch(batch["image"], tf.constant(number))
+            found = label_batch(batch["image"], tf.constant(number))
+            found = inference.PseudoLabels(*(part.numpy() for part in found))
+            for name, pixels in counted.items():
+                pixels += np.bincount(found.labels[getattr(found, name)], minlength=256)
             for image, label, confidence, id_ in zip(
-                batch["image"].numpy(), labels.numpy(), confidences.numpy(), batch["id"].numpy(), strict=True
+                batch["image"].numpy(), found.labels, found.confidence, batch["id"].numpy(), strict=True
             ):
                 yield records.Sample(id_.decode(), image, label, confidence, provenance)
+        notes.write(directory, indices.start, {name: pixels.tolist() for name, pixels in counted.items()})
 
     with records.naming_damage(unlabelled):
         records.write(
@@ -110,64 +116,54 @@ def _counted(directory: Path) -> np.ndarray:
 
 
 def audit(config, run_dir: RunDir, round_number: int) -> dict:
-    """How much of the target a round's pseudo-labels cover, and how often they are right where labels exist.
+    """How much of the target a round's pseudo-labels cover, how often they are right, and what became worse.
 
-    Hidden labels are opened for this report only; nothing that trains reads it.
+    Hidden labels are opened for this report only; nothing that trains, nor the stop rule, reads what they say.
 
     Returns:
-      {"threshold", "coverage": kept / all pixels, "classes": {name: {"threshold", "share": of the kept pixels,
-      "coverage": kept / labelled as it}}, "precision": {"labelled" | "hidden": {"all": ..., class name: ...}}}.
+      What `audit.at_thresholds` returns for the thresholds of the round, and with it
+      {"round", "threshold": the one of all classes, "fixed": what that alone would keep, or None where it is the same,
+       "calibration": {"labelled" | "hidden": `metrics.calibration`}, "agreement": `audit.view_agreement`,
+       "suggestion": `audit.suggestion` or None without labels, "score": `audit.score`, "warnings": [text, ...]}.
     """
     classes = networks.class_set(config).classes
-    directory = run_dir.pseudo_labels(round_number)
-    class_thresholds = thresholds(config, run_dir, round_number)
-    truth = {
-        name: _labels_by_id(run_dir.data(f"target_{name}"))
-        for name in ("labelled", "hidden")
-        if is_finished(run_dir.data(f"target_{name}"))
-    }
-    labelled_as = np.zeros(256, np.int64)
-    kept_as = np.zeros(256, np.int64)
-    confusion = {name: np.zeros((len(classes), len(classes)), np.int64) for name in truth}
-    batches, _ = pipeline.evaluation(directory, 1, ("label", "confidence", "id"))
-    for batch in batches:
-        labels = batch["label"]
-        kept = pseudo_labels.mask(labels, batch["confidence"], class_thresholds)
-        labelled_as += np.bincount(labels.numpy().ravel(), minlength=256)
-        kept_as += np.bincount(kept.numpy().ravel(), minlength=256)
-        for name, known in truth.items():
-            label = known.get(batch["id"][0].numpy())
-            if label is not None:
-                wanted = np.where(kept[0].numpy() == IGNORE, IGNORE, label)
-                seen = np.where(wanted == IGNORE, 0, kept[0].numpy())
-                confusion[name] += metrics.confusion_matrix(wanted, seen, len(classes)).numpy()
-    kept_as[IGNORE] = 0
-    return {
+    directory, section = run_dir.pseudo_labels(round_number), config.pseudo_label
+    histogram = _confidence_histogram(directory)[: len(classes)]
+    chosen = thresholds(config, run_dir, round_number)
+    compared = auditing.compare(directory, known_labels(run_dir), len(classes))
+    agreement = auditing.view_agreement(notes.read(directory), classes)
+    source = health.source_shares(run_dir, len(classes))
+    labelled = compared.get("labelled")
+    found = {
         "round": round_number,
-        "threshold": config.pseudo_label.threshold,
-        "coverage": float(kept_as.sum() / labelled_as.sum()),
-        "classes": {
-            name: {
-                "threshold": float(class_thresholds[i] / 255),
-                "share": _ratio(kept_as[i], kept_as.sum()),
-                "coverage": _ratio(kept_as[i], labelled_as[i]),
-            }
-            for i, name in enumerate(classes)
+        "threshold": section.threshold,
+        **auditing.at_thresholds(histogram, compared, chosen, classes),
+        "fixed": None,
+        "calibration": {
+            name: metrics.calibration(counted.pixels.sum(0), counted.right.sum(0))
+            for name, counted in compared.items()
         },
-        "precision": {name: _precision(matrix, classes) for name, matrix in confusion.items()},
+        "agreement": agreement,
+        "suggestion": labelled and auditing.suggestion(histogram, labelled, section.wanted_precision),
+        "score": auditing.score(labelled, agreement, classes, source > 0),
     }
+    if section.class_share:
+        one = pseudo_labels.class_thresholds(_confidence_histogram(directory), section.threshold, 0.0)
+        found["fixed"] = auditing.at_thresholds(histogram, compared, one, classes)
+    before = {}
+    earlier = health.audit_file(run_dir, round_number - 1)
+    if earlier.is_file():
+        before[f"round {round_number - 1}"] = _shares(read_json(earlier))
+    before["the source's labels"] = source
+    return found | {"warnings": health.vanished_classes(round_number, _shares(found), before, classes)}
 
 
-def _labels_by_id(directory: Path) -> dict[bytes, np.ndarray]:
-    batches, _ = pipeline.evaluation(directory, 1, ("label", "id"))
-    return {batch["id"][0]: batch["label"][0] for batch in batches.as_numpy_iterator()}
+def _shares(audited: dict) -> np.ndarray:
+    """float [C], the share of each class among the pixels kept."""
+    return np.array([counted["share"] or 0.0 for counted in audited["classes"].values()])
 
 
-def _precision(confusion: np.ndarray, classes: tuple[str, ...]) -> dict[str, float | None]:
-    """Of the pixels kept as a class, the fraction that are of it."""
-    per_class = {name: _ratio(confusion[i, i], confusion[:, i].sum()) for i, name in enumerate(classes)}
-    return {"all": _ratio(np.trace(confusion), confusion.sum()), **per_class}
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return float(part / whole) if whole else None
+def known_labels(run_dir: RunDir) -> dict[str, Path]:
+    """The sets with labels of images that are among the pseudo-labelled ones: "labelled" in the budget, "hidden" not."""
+    sets = {name: run_dir.data(f"target_{name}") for name in ("labelled", "hidden")}
+    return {name: directory for name, directory in sets.items() if is_finished(directory)}

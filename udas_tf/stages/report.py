@@ -19,7 +19,8 @@ from udas_tf.errors import UserError
 from udas_tf.report import figures, page, tables
 from udas_tf.report.figures import Sheet
 from udas_tf.run_dir import RunDir, is_finished, read_json, write_json
-from udas_tf.stages import networks, pseudo_label, rounds
+from udas_tf.stages import health, networks, pseudo_label, rounds, score_card
+from udas_tf.stages import translate as translating
 from udas_tf.stages.evaluate import METRICS
 from udas_tf.stages.translate import to_uint8
 from udas_tf.taxonomy import IGNORE
@@ -28,10 +29,14 @@ IMAGES = 3  # validation and pseudo-labelled images shown
 PAIRS = 4  # translations and mixtures shown
 
 
-def report(config, run_dir: RunDir) -> dict:
+def report(config, run_dir: RunDir, other_runs: Sequence[str] = ()) -> dict:
     """Writes the table, the figures and the page of a run's finished rows into `run_dir.report`.
 
-    table.txt, table.md, table.csv, report.json (what is returned), report.html (self-contained), figures/.
+    table.txt, table.md, table.csv, report.json (what is returned), health.json (warnings and every other score by its
+    name), report.html (self-contained), figures/.
+
+    Args:
+      other_runs: directories of runs of the same config with other seeds, for the score card.
 
     Returns:
       {"rows": [{"name", "stage", "round", "step", "images", "miou", "pixel_accuracy", "iou"}, ...]}, in the
@@ -41,6 +46,7 @@ def report(config, run_dir: RunDir) -> dict:
     if not finished:
         command = f"bin/udas run --workdir={run_dir.path}"
         raise UserError(f"{run_dir.path} has no trained row to report; run first: {command}")
+    others = score_card.same_but_for_the_seed(config, run_dir, other_runs)
     rows = [{"name": row.name, **read_json(run_dir.training(row.name) / METRICS)} for row in finished]
     shown = page.Page(
         run=str(run_dir.path),
@@ -48,9 +54,15 @@ def report(config, run_dir: RunDir) -> dict:
         trained_on={row.name: _trained_on(config, row) for row in finished},
         classes=networks.class_set(config),
         chart=figures.miou_chart(rows),
+        card=score_card.card(run_dir, finished, others),
+        size=tuple(config.data.size),
+        warnings=list(_warnings(config, run_dir, finished)),
         predictions=_predictions(config, run_dir, finished),
         translated=_translated(run_dir),
+        check=translating.check(run_dir),
+        changed=_changed(config, run_dir),
         cutmix=_cutmix(config, run_dir),
+        student_batch=_student_batch(config, run_dir),
         pseudo_labels=list(_pseudo_labels(config, run_dir)),
         config=configs.flatten(config),
         versions=_versions(),
@@ -72,7 +84,29 @@ def _write(directory: Path, shown: page.Page) -> None:
     }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
+    write_json(directory / "health.json", {"warnings": shown.warnings, "card": shown.card})
     write_json(directory / "report.json", {"rows": shown.rows})
+
+
+def _warnings(config, run_dir: RunDir, finished: list[rounds.Row]) -> Iterator[tuple[str, str]]:
+    """Where and what: of trainings, of pseudo-labels, and why the rounds ended."""
+    for name in ("translate", *(row.name for row in finished)):
+        for warning in health.of_training(run_dir, name):
+            yield f"{name}, step {warning['step']}", warning["text"]
+    last = 0
+    for last, audit in _audits(run_dir):
+        for text in audit["warnings"]:
+            yield f"pseudo-labels of round {last}", text
+    if reason := health.stop_reason(config, run_dir, last):
+        yield "rounds", reason
+
+
+def _audits(run_dir: RunDir) -> Iterator[tuple[int, dict]]:
+    for number in itertools.count(1):
+        file = health.audit_file(run_dir, number)
+        if not file.is_file():
+            return
+        yield number, read_json(file)
 
 
 def _predictions(config, run_dir: RunDir, finished: list[rounds.Row]) -> list[Sheet]:
@@ -115,12 +149,40 @@ def _compared(
 def _translated(run_dir: RunDir) -> Sheet | None:
     if not is_finished(run_dir.translated):
         return None
-    # Translated sets keep the order of the source, so the same places hold the same images.
+    translated = _spread(run_dir.translated, ("image", "id"), PAIRS)
+    sources = _named(run_dir.data("source_train"), ("image", "id"), [example["id"] for example in translated])
     lines = [
-        (label, "", [example["image"] for example in _spread(directory, ("image",), PAIRS)])
-        for label, directory in (("source", run_dir.data("source_train")), ("translated", run_dir.translated))
+        ("source", "", [sources[example["id"]]["image"] for example in translated]),
+        ("translated", "", [example["image"] for example in translated]),
     ]
     return Sheet("translated", "Source in the target's style", (), lines)
+
+
+def _changed(config, run_dir: RunDir) -> Sheet | None:
+    """The images whose translation changed most what they show, whether they were rejected or not."""
+    check = translating.check(run_dir)
+    judging = translating.judging_row(config)
+    networks_there = all(is_finished(run_dir.training(name)) for name in ("translate", judging.name))
+    if check is None or not networks_there:  # a translation made elsewhere and linked here
+        return None
+    worst = dict(check["worst"][:IMAGES])
+    names = [name.encode() for name in worst]
+    sources = _named(run_dir.data("source_train"), ("image", "label", "id"), names)
+    network = networks.trained_segmenter(config, run_dir, judging)
+    translate = translating.translation(config, run_dir)
+    palette = networks.class_set(config).palette()
+    lines = []
+    for name, changed in worst.items():
+        image, label = (sources[name.encode()][field] for field in ("image", "label"))
+        translated = translate(tf.constant(image[np.newaxis]))[0].numpy()
+        _, seen = inference.confidence_and_class(network, tf.stack([image, translated]))
+        before, after = seen.numpy()
+        difference = figures.error_map(image, np.where(label == IGNORE, IGNORE, before), after)
+        fate = "rejected" if name in check["rejected_ids"] else "passed"
+        panels = [image, translated, palette[before], palette[after], difference]
+        lines.append((name, f"{tables.per_cent(changed)} % changed, {fate}", panels))
+    columns = ("source", "translated", "classes before", "classes after", "changed")
+    return Sheet("changed", "Where translation changed most what is seen", columns, lines)
 
 
 def _cutmix(config, run_dir: RunDir) -> Sheet | None:
@@ -140,23 +202,64 @@ def _cutmix(config, run_dir: RunDir) -> Sheet | None:
     return Sheet("cutmix", "Mixed images and labels", (), lines)
 
 
+def _student_batch(config, run_dir: RunDir) -> Sheet | None:
+    """What the last student trains on, but without augmentation."""
+    last = sum(1 for _ in _audits(run_dir))
+    if not last:
+        return None
+    row = rounds.student(config, last)
+    source = run_dir.translated if row.translated else run_dir.data("source_train")
+    labelled = run_dir.data("target_labelled") if row.mixed else None
+    loading = pipeline.Loading(PAIRS, config.seed, 0, 4 * PAIRS, cache=False)
+    batches = pipeline.self_training(
+        loading,
+        source,
+        labelled,
+        run_dir.pseudo_labels(last),
+        pseudo_label.thresholds(config, run_dir, last),
+        "none",
+        "none",
+        config.student.mix_pseudo,
+    )
+    batch = next(iter(batches))
+    palette = networks.class_set(config).palette()
+    lines = [
+        line
+        for part, words in (("labelled", "labelled"), ("pseudo", "pseudo-labelled"))
+        for line in (
+            (f"{words} image", "", list(to_uint8(batch[part]["image"]).numpy())),
+            ("label", "", list(palette[batch[part]["label"].numpy()])),
+        )
+    ]
+    return Sheet("student_batch", f"What {row.name} learns from", (), lines)
+
+
 def _pseudo_labels(config, run_dir: RunDir) -> Iterator[page.PseudoLabels]:
     palette = networks.class_set(config).palette()
     for number in itertools.count(1):
         directory = run_dir.pseudo_labels(number)
         if not is_finished(directory):
             return
-        audit_file = directory.parent / pseudo_label.AUDIT
+        audit_file = health.audit_file(run_dir, number)
         audit = read_json(audit_file) if audit_file.is_file() else None
         thresholds = pseudo_label.thresholds(config, run_dir, number)
+        examples = _spread(directory, ("image", "label", "confidence", "id"), IMAGES)
+        truth = {}
+        for known in pseudo_label.known_labels(run_dir).values():
+            truth |= _named(known, ("label", "id"), [example["id"] for example in examples])
         lines = []
-        for example in _spread(directory, ("image", "label", "confidence", "id"), IMAGES):
+        for example in examples:
             kept = pseudo_labels.mask(example["label"], example["confidence"], thresholds).numpy()
             confidence = figures.confidence_map(example["confidence"] / 255.0)
             panels = [example["image"], palette[kept], confidence]
+            if truth:
+                unknown = {"label": np.full_like(kept, IGNORE)}
+                label = np.where(kept == IGNORE, IGNORE, truth.get(example["id"], unknown)["label"])
+                panels.append(figures.error_map(example["image"], label, kept))
             share = tables.per_cent((kept != IGNORE).mean())
             lines.append((example["id"].decode(), f"{share} % kept", panels))
-        columns = ("image", "pseudo-label, kept pixels", "confidence")
+        columns = ["image", "pseudo-label, kept pixels", "confidence"]
+        columns += ["errors, kept pixels"] if truth else []
         sheet = Sheet(f"pseudo_labels_{number}", f"Round {number}", columns, lines)
         yield page.PseudoLabels(number, sheet, audit)
 
@@ -166,6 +269,20 @@ def _spread(directory: Path, fields: Sequence[str], count: int) -> list[dict[str
     batches, manifest = pipeline.evaluation(directory, 1, fields)
     chosen = batches.shard(max(1, manifest["count"] // count), 0).take(count)
     return [{field: value[0] for field, value in batch.items()} for batch in chosen.as_numpy_iterator()]
+
+
+def _named(
+    directory: Path, fields: Sequence[str], names: Sequence[bytes]
+) -> dict[bytes, dict[str, np.ndarray]]:
+    """The records of a set with these ids; `fields` holds "id"."""
+    wanted, found = set(names), {}
+    batches, _ = pipeline.evaluation(directory, 1, fields)
+    for batch in batches.as_numpy_iterator():
+        if batch["id"][0] in wanted:
+            found[batch["id"][0]] = {field: value[0] for field, value in batch.items()}
+            if len(found) == len(wanted):
+                break
+    return found
 
 
 def _trained_on(config, row: rounds.Row) -> str:
