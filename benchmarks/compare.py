@@ -21,9 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from udas_tf.bench import children, rows  # noqa: E402
-from udas_tf.bench.measuring import Measured  # noqa: E402
-from udas_tf.bench.workloads import SUITES, Scale, Workload, selected  # noqa: E402
+from udas_tf.bench import children, rows
+from udas_tf.bench.measuring import Measured
+from udas_tf.bench.workloads import SUITES, Scale, Workload, selected
 
 # What the quickstart took when its acceleration began: seconds, on two cores that others used as well.
 QUICKSTART_BEFORE = 780.0
@@ -82,7 +82,9 @@ def _rows(workload: Workload, repeats: int, scale, directory, ceilings, quicksta
     forms = {}
     for reference in references:
         for number, options in enumerate(reference.forms):
-            forms[f"{reference.row} {number}"] = partial(_reference, reference.module, options, scale, directory)
+            forms[f"{reference.row} {number}"] = partial(
+                _reference, reference.module, options, scale, directory
+            )
     # The slower forms of a reference are measured once.
     rounds = repeats if workload.repeats else 1
     taken = children.in_turn(measures | forms, 1, workload.name)
@@ -122,7 +124,9 @@ def _machine(scale: Scale) -> tuple[list[dict], dict[str, float]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--suite", choices=SUITES)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")

@@ -16,13 +16,13 @@ import time
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tensorflow as tf  # noqa: E402
+import tensorflow as tf
 
-from udas_tf import config as configs  # noqa: E402
-from udas_tf import inference  # noqa: E402
-from udas_tf.methods.method import weighted_sum  # noqa: E402
-from udas_tf.run_dir import RunDir  # noqa: E402
-from udas_tf.stages import fit, rounds, train  # noqa: E402
+from udas_tf import config as configs
+from udas_tf import inference
+from udas_tf.methods.method import weighted_sum
+from udas_tf.run_dir import RunDir
+from udas_tf.stages import fit, rounds, train
 
 REPEATS = 30
 

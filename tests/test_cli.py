@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import types
+from fractions import Fraction
 
 import pytest
 
@@ -122,6 +123,8 @@ def test_help_of_a_group(capsys):
         (["train", "--stag=uda"], 2),
         (["train", "--stage=student"], 2),
         (["run", "--config.uda.step=3"], 2),
+        (["sweep", "--labels=1/3,most"], 2),
+        (["sweep", "--seeds=1,1"], 2),
     ],
 )
 def test_help_and_mistakes_leave_tensorflow_alone(argv, code):
@@ -210,14 +213,25 @@ def test_an_interrupted_command_says_how_to_go_on(calls, capsys, monkeypatch):
         (["train", "--stage=translate"], "train", ("translate", None, None)),
         (["translate"], "translate", ()),
         (["pseudo_label", "--round=2"], "pseudo_label", (2,)),
-        (["evaluate", "--stage=uda"], "evaluate", ("uda", None, None)),
+        (["evaluate", "--stage=uda"], "evaluate", ("uda", None, None, "target", "plain", "training")),
+        (
+            ["evaluate", "--stage=supervised", "--on=translated"],
+            "evaluate",
+            ("supervised", None, None, "translated", "plain", "training"),
+        ),
+        (
+            ["evaluate", "--stage=uda", "--views=multi_scale", "--resolution=full"],
+            "evaluate",
+            ("uda", None, None, "target", "multi_scale", "full"),
+        ),
         (["export", "--stage=uda", "--output=model"], "export", ("uda", None, None, "model")),
         (["data", "prepare"], "prepare", (False,)),
         (["data", "prepare", "--strict"], "prepare", (True,)),
         (["data", "inspect"], "inspect", (None, None, None, 200)),
         (["data", "inspect", "--output=a.png"], "inspect", ("a.png", None, None, 200)),
         (["data", "inspect", "--source=a,b", "--images=9"], "inspect", (None, ["a", "b"], None, 9)),
-        (["report"], "report", ()),
+        (["report"], "report", ((),)),
+        (["report", "--runs=a,b"], "report", (["a", "b"],)),
     ],
 )
 def test_a_verb_calls_its_stage(argv, stage, rest, calls, tmp_path):
@@ -242,6 +256,32 @@ def test_a_long_list_of_differences_is_cut(calls, capsys):
     assert told.count(" in the run, ") == cli.SHOWN_CHANGES
     given = configs.differences(configs.load("configs/quickstart.py"), configs.base_config())
     assert f"; and {len(given) - cli.SHOWN_CHANGES} more)" in told
+
+
+@pytest.mark.parametrize("flag", ["--labels=", "--labels=4/3", "--labels=a", "--seeds=", "--seeds=1,one"])
+def test_a_sweep_over_nothing_is_refused(flag, capsys):
+    assert "expected" in mistake(capsys, "sweep", flag)
+
+
+def test_sweep_shows_its_table_or_json(monkeypatch, capsys, tmp_path):
+    called = []
+
+    def sweep(config, directory, *arguments):
+        called.append(arguments)
+        print("a line of a training")
+        (directory.path / "results").mkdir(exist_ok=True)
+        (directory.path / "results" / "table.txt").write_text("the table")
+        return {"sentence": "labels buy"}
+
+    module = types.SimpleNamespace(sweep=sweep, RESULTS="results")
+    monkeypatch.setitem(sys.modules, "udas_tf.stages.sweep", module)
+    assert cli.main(["sweep", "--workdir=w"]) == 0
+    assert "\nthe table\nThe table and the plot lie in w" in capsys.readouterr().out
+    assert cli.main(["sweep", "--workdir=w", "--labels=1/2,3", "--seeds=4", "--reuse=a,b", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"sentence": "labels buy"}
+    everything = [1, Fraction(1, 3), Fraction(1, 6), Fraction(1, 30), 0]
+    assert called == [(everything, [1, 2, 3], ()), ([Fraction(1, 2), 3], [4], ["a", "b"])]
+    assert (tmp_path / "w" / "config.json").is_file()
 
 
 def test_predict_has_no_run(calls, tmp_path):

@@ -26,7 +26,7 @@ from udas_tf import config as configs
 from udas_tf.bench import workloads
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir
-from udas_tf.stages import rounds
+from udas_tf.stages import budgets, rounds
 
 OVERRIDE = "--config."
 HELP = ("--help", "-h")
@@ -220,12 +220,23 @@ def _run(given: Given) -> None:
     path = _run_dir(given).path
     if not given.resume and path.is_dir() and any(path.iterdir()):
         raise UserError(f"--resume=false needs an unused --workdir, and {path} is not empty; choose another")
-    config, run_dir = _open_run(given, saves=True)
+    config, run_dir = _open_run(given, saves=not given.dry_run)
+    if given.dry_run:
+        _dry_run(config)
+        return
     with _loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.run import run
     print(score_table(run(config, run_dir)["rows"]))
     print(f"The report lies in {run_dir.report}")
+
+
+def _dry_run(config: ConfigDict) -> None:
+    with _loading_tensorflow():
+        from udas_tf.stages.dry_run import dry_run
+    for line in dry_run(config):
+        print(line, flush=True)
+    print("Every stage can be built and trained; nothing was read or written")
 
 
 def _train(given: Given) -> None:
@@ -254,9 +265,23 @@ def _evaluate(given: Given) -> None:
     with _loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.evaluate import evaluate
-    result = _scores(lambda: evaluate(config, run_dir, given.stage, given.round, given.name), given.json)
+    row = (given.stage, given.round, given.name)
+    asked = (*row, given.on, given.views, given.resolution)
+    result = _scores(lambda: evaluate(config, run_dir, *asked), given.json)
     if not given.json:
         print(score_table([result]))
+
+
+def _sweep(given: Given) -> None:
+    labels, seeds = budgets.parse(given.labels), budgets.numbers(given.seeds, "--seeds")
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.sweep import RESULTS, sweep
+    _scores(lambda: sweep(config, run_dir, labels, seeds, given.reuse or ()), given.json)
+    if not given.json:
+        results = run_dir.path / RESULTS
+        print((results / "table.txt").read_text(encoding="utf-8"))
+        print(f"The table and the plot lie in {results}")
 
 
 def _predict(given: Given) -> None:
@@ -321,7 +346,7 @@ def _report(given: Given) -> None:
     with _loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.report import report
-    result = _scores(lambda: report(config, run_dir), given.json)
+    result = _scores(lambda: report(config, run_dir, given.runs or ()), given.json)
     if not given.json:
         print(score_table(result["rows"]))
         print(f"The report lies in {run_dir.report}")
@@ -371,11 +396,47 @@ ROW = (
 )
 TRAINED = partial(flags.DEFINE_enum, "stage", None, ("translate", *SEGMENTERS), "what to train")
 SCORED = partial(flags.DEFINE_enum, "stage", None, SEGMENTERS, "which segmenter")
+SCORED_ON = partial(
+    flags.DEFINE_enum,
+    "on",
+    "target",
+    ("target", "source", "translated"),
+    "which set: the target's validation set, the source's training images, or these in the target's style",
+)
+REUSE = partial(
+    flags.DEFINE_list,
+    "reuse",
+    None,
+    "directories of other runs, separated by commas, or of sweeps: what they have finished is linked where this config "
+    "would make the same",
+)
+SWEPT = (
+    partial(
+        flags.DEFINE_list,
+        "labels",
+        "all,1/3,1/6,1/30,0",
+        "label budgets, separated by commas: all, a share of the target's labelled training images, or a number of them",
+    ),
+    partial(
+        flags.DEFINE_list,
+        "seeds",
+        "1,2,3",
+        "each budget is trained with each of these; a seed also draws which images are labelled",
+    ),
+    REUSE,
+)
 RESUME = partial(
     flags.DEFINE_bool,
     "resume",
     True,
     "go on with the run in the workdir; false refuses a workdir that is not empty",
+)
+DRY_RUN = partial(
+    flags.DEFINE_bool,
+    "dry_run",
+    False,
+    "only build every network and trace a training step of every stage at full size, without data; tells "
+    "parameters and loss terms",
 )
 JSON = partial(flags.DEFINE_bool, "json", False, "print one JSON document instead of a table")
 MODEL = partial(flags.DEFINE_string, "model", None, "directory of a SavedModel that `udas export` wrote")
@@ -458,6 +519,27 @@ IMPORTED = partial(
     None,
     "file to write, ending in .weights.h5; a segmenter's is used with --config.model.initial_weights=FILE",
 )
+VIEWS = partial(
+    flags.DEFINE_enum,
+    "views",
+    "plain",
+    ("plain", "flip", "multi_scale"),
+    "what the probabilities are averaged over: the image alone, with its mirror image, or both at 0.75, 1 and 1.25 of "
+    "its size; the report names each score",
+)
+RESOLUTION = partial(
+    flags.DEFINE_enum,
+    "resolution",
+    "training",
+    ("training", "full"),
+    "of the labels: data.size, or data.target.val_full_size",
+)
+RUNS = partial(
+    flags.DEFINE_list,
+    "runs",
+    None,
+    "directories of runs of the same config with other seeds, separated by commas: the score card adds the mean",
+)
 SUITE = partial(flags.DEFINE_enum, "suite", None, workloads.SUITES, "what to measure; without it everything")
 REPEATS = partial(flags.DEFINE_integer, "repeats", 3, "processes that measure each workload", lower_bound=1)
 
@@ -465,7 +547,7 @@ VERBS = {
     "run": Verb(
         "The whole method: data, every row of the table, the report",
         _run,
-        (*ON_RUN, RESUME),
+        (*ON_RUN, RESUME, DRY_RUN),
     ),
     "train": Verb(
         "Train one row of the table, or the translation",
@@ -485,10 +567,15 @@ VERBS = {
         required=("round",),
     ),
     "evaluate": Verb(
-        "Score a trained segmenter on the target's validation set",
+        "Score a trained segmenter on the target's validation set, or on the source",
         _evaluate,
-        (SCORED, *ROW, JSON, *ON_RUN),
+        (SCORED, *ROW, SCORED_ON, VIEWS, RESOLUTION, JSON, *ON_RUN),
         required=("stage",),
+    ),
+    "sweep": Verb(
+        "What labels buy: supervised and the whole method with several numbers of target labels",
+        _sweep,
+        (*SWEPT, JSON, *ON_RUN),
     ),
     "predict": Verb(
         "Segment a folder of images",
@@ -518,6 +605,6 @@ VERBS = {
         (CHECKPOINT, NETWORK, IMPORTED, *ON_RUN),
         required=("from", "network", "output"),
     ),
-    "report": Verb("Show the table and write the page of the run so far", _report, (JSON, *ON_RUN)),
+    "report": Verb("Show the table and write the page of the run so far", _report, (RUNS, JSON, *ON_RUN)),
     "bench": Verb("Measure how fast this machine trains, loads and predicts", _bench, (SUITE, REPEATS, JSON)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import torch
@@ -37,6 +38,6 @@ def fold(network: nn.Module) -> None:
     """Folds each batch norm into the convolution before it."""
     for parent in network.modules():
         if isinstance(parent, nn.Sequential):
-            for index, (one, following) in enumerate(zip(parent, parent[1:], strict=False)):
+            for index, (one, following) in enumerate(itertools.pairwise(parent)):
                 if isinstance(one, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
                     parent[index], parent[index + 1] = fuse_conv_bn_eval(one, following), nn.Identity()

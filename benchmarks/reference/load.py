@@ -60,15 +60,19 @@ def measure(scale: Scale, directory: Path, resized: bool) -> Measured:
     files = (fixtures.resized_files if resized else fixtures.original_files)(directory, scale)
     workers = len(os.sched_getaffinity(0))
     loader = DataLoader(Mixed(files, scale.size), scale.loaded_batch, num_workers=workers)
+    seconds = _timed_batches(loader, scale)
+    return Measured(seconds, {}, peak_memory() + workers * peak_memory(resource.RUSAGE_CHILDREN))
+
+
+def _timed_batches(loader: DataLoader, scale: Scale) -> list[float]:
+    """Seconds an image. The loader's workers, whose memory is known at their end, end with this function."""
     batches = iter(loader)
 
     def take():
         for _ in range(BATCHES):
             next(batches)
 
-    seconds = timed(take, BATCHES * 3 * scale.loaded_batch, scale.seconds)
-    del batches  # ends the workers, whose memory is known only then
-    return Measured(seconds, {}, peak_memory() + workers * peak_memory(resource.RUSAGE_CHILDREN))
+    return timed(take, BATCHES * 3 * scale.loaded_batch, scale.seconds)
 
 
 def _sized(image: Image.Image, size, resampling) -> Image.Image:

@@ -20,7 +20,9 @@ class Bottleneck(nn.Module):
             nn.ReLU(inplace=True),
             *_conv_norm(width, 4 * width, 1),
         )
-        self.shortcut = nn.Sequential(*_conv_norm(channels, 4 * width, 1, stride=stride)) if project else nn.Identity()
+        self.shortcut = (
+            nn.Sequential(*_conv_norm(channels, 4 * width, 1, stride=stride)) if project else nn.Identity()
+        )
 
     def forward(self, x):
         return torch.relu_(self.body(x) + self.shortcut(x))
@@ -36,7 +38,9 @@ class BasicBlock(nn.Module):
             nn.ReLU(inplace=True),
             *_conv_norm(width, width, 3, padding=dilation, dilation=dilation),
         )
-        self.shortcut = nn.Sequential(*_conv_norm(channels, width, 1, stride=stride)) if project else nn.Identity()
+        self.shortcut = (
+            nn.Sequential(*_conv_norm(channels, width, 1, stride=stride)) if project else nn.Identity()
+        )
 
     def forward(self, x):
         return torch.relu_(self.body(x) + self.shortcut(x))
@@ -65,7 +69,9 @@ class DeepLab(nn.Module):
                 channels = grow * filters
             self.stages.append(nn.Sequential(*blocks))
         self.classifiers = nn.ModuleList(
-            nn.ModuleList(nn.Conv2d(inputs, CLASSES, 3, padding=rate, dilation=rate) for rate in (6, 12, 18, 24))
+            nn.ModuleList(
+                nn.Conv2d(inputs, CLASSES, 3, padding=rate, dilation=rate) for rate in (6, 12, 18, 24)
+            )
             for inputs in (grow * widths[3], grow * widths[2])
         )
 
@@ -122,7 +128,10 @@ def generator(width: int, blocks: int) -> nn.Sequential:
     """CycleGAN's ResNet generator, on images in [-1, 1]."""
     layers = [nn.ReflectionPad2d(3), nn.Conv2d(3, width, 7), nn.InstanceNorm2d(width), nn.ReLU(inplace=True)]
     for factor in (1, 2):
-        layers += [nn.Conv2d(factor * width, 2 * factor * width, 3, 2, 1), nn.InstanceNorm2d(2 * factor * width)]
+        layers += [
+            nn.Conv2d(factor * width, 2 * factor * width, 3, 2, 1),
+            nn.InstanceNorm2d(2 * factor * width),
+        ]
         layers.append(nn.ReLU(inplace=True))
     layers += [ResidualBlock(4 * width) for _ in range(blocks)]
     for factor in (4, 2):
@@ -134,7 +143,11 @@ def generator(width: int, blocks: int) -> nn.Sequential:
 def patch_gan(width: int) -> nn.Sequential:
     """CycleGAN's 70x70 discriminator, on images in [-1, 1]."""
     layers = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-    for channels, filters, stride in ((width, 2 * width, 2), (2 * width, 4 * width, 2), (4 * width, 8 * width, 1)):
+    for channels, filters, stride in (
+        (width, 2 * width, 2),
+        (2 * width, 4 * width, 2),
+        (4 * width, 8 * width, 1),
+    ):
         layers += [nn.Conv2d(channels, filters, 4, stride, 1), nn.InstanceNorm2d(filters)]
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     return nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 4, 1, 1))

@@ -62,7 +62,9 @@ def label_maps(count: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarra
     blocks = rng.integers(0, CLASSES + 1, (count, -(-height // 32), -(-width // 32)), np.uint8)
     labels = blocks.repeat(32, axis=1).repeat(32, axis=2)[:, :height, :width]
     wrong = rng.random(labels.shape, np.float32) < 0.2
-    predictions = np.where(wrong, rng.integers(0, CLASSES, labels.shape, np.uint8), np.minimum(labels, CLASSES - 1))
+    predictions = np.where(
+        wrong, rng.integers(0, CLASSES, labels.shape, np.uint8), np.minimum(labels, CLASSES - 1)
+    )
     return np.where(labels == CLASSES, np.uint8(255), labels), predictions.astype(np.uint8)
 
 

@@ -10,7 +10,11 @@ from udas_tf.bench.measuring import Measured
 from udas_tf.bench.workloads import Workload
 
 SECONDS_IN = {"s": 1.0, "ms": 1e-3}
-CEILINGS = {"float32": "product of matrices, float32", "bfloat16": "the same, bfloat16", "bytes": "copying memory"}
+CEILINGS = {
+    "float32": "product of matrices, float32",
+    "bfloat16": "the same, bfloat16",
+    "bytes": "copying memory",
+}
 GIGA = 1e9
 # Of an object of benchmarks/compare.py; those of `udas bench` have the ones about this package.
 COLUMNS = (

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from udas_tf.bench import children, rows
-from udas_tf.bench.workloads import Scale, selected
+from udas_tf.bench.workloads import FULL, Scale, selected
 
 
-def bench(suite: str | None, repeats: int, scale: Scale = Scale()) -> list[dict]:
+def bench(suite: str | None, repeats: int, scale: Scale = FULL) -> list[dict]:
     """Measures the workloads of a suite, or all of them.
 
     Args:

@@ -42,6 +42,7 @@ class Scale:
     seconds: float = 10.0
 
 
+FULL = Scale()
 # Seconds for all of it: shows that everything runs, measures nothing.
 TINY = Scale(
     size=(48, 96),

@@ -52,6 +52,10 @@ def prepare(config, run_dir: RunDir, strict: bool = False) -> None:
         "target_hidden": ("hidden", hidden),
         "target_val": ("validation", datasets.target_val(config, classes)),
     }
+    if tuple(config.data.target.val_full_size) != (0, 0):
+        at_full_size = config.copy_and_resolve_references()
+        at_full_size.data.size = config.data.target.val_full_size
+        sets["target_val_full"] = ("validation", datasets.target_val(at_full_size, classes))
     sets = {name: (role, split) for name, (role, split) in sets.items() if split.count}
     for name, (role, split) in sets.items():
         manifest = _write(run_dir.data(name), role, split, config.data.shard_images, strict, f"data {name}")

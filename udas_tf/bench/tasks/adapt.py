@@ -10,15 +10,13 @@ from udas_tf.bench import arithmetic
 from udas_tf.bench.measuring import Measured, peak_memory
 from udas_tf.bench.tasks import settings, steps
 from udas_tf.bench.workloads import Scale
-from udas_tf.run_dir import RunDir
-from udas_tf.stages import fit, networks, rounds, train
+from udas_tf.stages import fit, networks, trainings
 
 
 def measure(scale: Scale, directory: Path, precision: str) -> Measured:
     config = settings.config(scale, precision)
-    row = rounds.find(config, "uda", None, "adaptation")
     with fit.stage(config):
-        method = train._method(config, RunDir(directory), row)
+        method = trainings.output_adaptation(config, networks.segmenter(config))
         classes = len(networks.class_set(config))
         source = {
             "image": steps.images(scale.batch, scale.size, 0),
@@ -32,7 +30,5 @@ def measure(scale: Scale, directory: Path, precision: str) -> Measured:
 
 def _operations(method: keras.Model, scale: Scale, classes: int) -> float:
     segmenter = arithmetic.passes(method.segmenter, scale.size)
-    discriminators = [
-        arithmetic.passes(one, scale.size, classes) for one in method.discriminators.values()
-    ]
+    discriminators = [arithmetic.passes(one, scale.size, classes) for one in method.discriminators.values()]
     return arithmetic.adaptation_step(segmenter, discriminators, scale.batch)

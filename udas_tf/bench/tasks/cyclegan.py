@@ -8,13 +8,13 @@ from udas_tf.bench import arithmetic
 from udas_tf.bench.measuring import Measured, peak_memory
 from udas_tf.bench.tasks import settings, steps
 from udas_tf.bench.workloads import Scale
-from udas_tf.stages import fit, train
+from udas_tf.stages import fit, trainings
 
 
 def measure(scale: Scale, directory: Path, precision: str) -> Measured:
     config = settings.config(scale, precision)
     with fit.stage(config):
-        method = train._image_translation(config)
+        method = trainings.image_translation(config, None)
         batch = {
             domain: steps.images(scale.batch, scale.crop, seed)
             for seed, domain in enumerate(("source", "target"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import keras
@@ -32,7 +33,7 @@ def measure(scale: Scale, directory: Path, precision: str) -> Measured:
     pseudo_label.pseudo_label(config, run_dir, ROUND)
     written = run_dir.pseudo_labels(ROUND)
     times = [file.stat().st_mtime for file in sorted(written.glob("*-of-*.json"))]
-    seconds = [(later - earlier) / batch for earlier, later in zip(times, times[1:], strict=False)]
+    seconds = [(later - earlier) / batch for earlier, later in itertools.pairwise(times)]
     return Measured(seconds, {settings.dtype(precision): operations}, peak_memory())
 
 

@@ -1,0 +1,136 @@
+"""The ablation without its trainings: which runs there are, and what is printed of them."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from udas_tf import config as configs
+from udas_tf.run_dir import RunDir, finish, is_finished, write_json
+from udas_tf.stages import networks, rounds, sharing, study
+
+SCRIPT = configs.configs_directory().parent / "benchmarks" / "ablation.py"
+
+
+@pytest.fixture(scope="module")
+def ablation():
+    spec = importlib.util.spec_from_file_location("ablation", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def made(ablation, monkeypatch):
+    """Puts into the place of `run_alone` one that only finishes directories; yields those that it made, in order."""
+    made = []
+
+    def run_alone(run_dir):
+        config = configs.load(run_dir.config)
+        for path in sharing.artefacts(config):
+            if not is_finished(run_dir.path / path):
+                finish(run_dir.path / path, {})
+                made.append(f"{run_dir.path.name} {path}")
+        kl = 0.0 if config.uda.weight_kl else 0.02
+        rows = [
+            {"name": row.name, "stage": row.stage, "round": row.round, "miou": 0.3 + config.seed / 100 - kl}
+            for row in rounds.rows(config)
+        ]
+        write_json(run_dir.report / "report.json", {"rows": rows})
+
+    monkeypatch.setattr(study, "run_alone", run_alone)
+    monkeypatch.setattr(
+        ablation, "evaluate", lambda *arguments, on: {"miou": {"source": 0.1, "translated": 0.2}[on]}
+    )
+    return made
+
+
+def test_rows_over_seeds_and_what_each_ingredient_is_worth(ablation, made, tmp_path, capsys):
+    flags = ["--config=configs/base.py", f"--workdir={tmp_path}", "--seeds=1,3", "--config.uda.steps=200"]
+    ablation.main(flags)
+    printed = capsys.readouterr().out
+    full = tmp_path / "seed-1" / "full"
+    assert (
+        f"    bin/udas run --config=configs/base.py --config.uda.steps=200 --config.seed=3 "
+        f"--config.data.target.label_seed=3 --workdir={tmp_path}/seed-3/full\n"
+    ) in printed
+    assert (
+        f"| adaptation | 32.0 ± 1.4 | `bin/udas train --stage=uda --name=adaptation --workdir={full}` |"
+        in printed
+    )
+    assert (
+        f"| student_3 | 32.0 ± 1.4 | `bin/udas train --stage=student --round=3 --workdir={full}` |" in printed
+    )
+    assert "| nothing | 31.0 | | |" in printed
+    assert "| kl | 29.0 | -2.0 | `bin/udas run --config=configs/base.py" in printed
+    assert f"--config.uda.weight_kl=0 --workdir={tmp_path}/seed-1/without-kl` |" in printed
+    assert (
+        f"| translated | 20.0 ± 0.0 | `bin/udas evaluate --stage=supervised --on=translated --workdir={full}` |"
+        in printed
+    )
+    assert (
+        f"| target | 32.0 ± 1.4 | `bin/udas evaluate --stage=supervised --on=target --workdir={full}` |"
+        in printed
+    )
+
+    before = len(made)
+    ablation.main(flags)
+    assert len(made) == before and capsys.readouterr().out == printed
+
+
+def test_each_run_makes_only_what_its_ingredient_changes(ablation, made, tmp_path):
+    ablation.main(["--config=configs/base.py", f"--workdir={tmp_path}", "--seeds=1"])
+    of = {}
+    for name in made:
+        run, path = name.split()
+        of.setdefault(run, []).append(path)
+    students = [f"training/student_{number}" for number in (1, 2, 3)]
+    labels = [f"round-{number}/pseudo_labels" for number in (1, 2, 3)]
+    assert sorted(of["without-kl"]) == sorted(["training/cutmix", *students, *labels])
+    assert sorted(of["without-cutmix"]) == sorted([*students, *labels])
+    assert sorted(of["without-consistency"]) == sorted([*students, *labels[1:]])
+    assert "without-later-rounds" not in of and (tmp_path / "seed-1/without-later-rounds/manifest.json").is_file()
+    assert (
+        "training/no_adaptation" in of["without-auxiliary"]
+        and "training/translate" not in of["without-auxiliary"]
+    )
+    # The defaults have neither shares nor weights of classes, nor mixed pseudo-labels: nothing to take out.
+    assert not (tmp_path / "seed-1/without-class-shares").exists()
+
+
+def test_what_a_config_does_have_is_taken_out(ablation, tmp_path):
+    found = dict(ablation.ingredients(configs.load("configs/quickstart.py"), tmp_path))
+    assert list(found) == list(ablation.INGREDIENTS)
+    assert dict(ablation.ingredients(configs.override(configs.base_config(), {"student.rounds": "1"}), tmp_path)).keys() == {
+        *("kl", "auxiliary", "cutmix", "views", "threshold", "consistency"),
+    }  # fmt: skip
+
+
+def test_another_config_in_the_same_directory_is_refused(ablation, made, tmp_path):
+    flags = ["--config=configs/base.py", f"--workdir={tmp_path}", "--seeds=1"]
+    ablation.main(flags)
+    with pytest.raises(ablation.UserError, match="holds an ablation of another config .uda.steps"):
+        ablation.main([*flags, "--config.uda.steps=200"])
+
+
+def test_unknown_arguments_are_refused(ablation, tmp_path):
+    with pytest.raises(SystemExit):
+        ablation.main(["--config=configs/base.py", f"--workdir={tmp_path}", "--sedes=1"])
+
+
+def test_the_network_without_auxiliary_classifier_starts_from_the_same_weights(ablation, tmp_path):
+    """By name: a file of the larger network loads into the smaller one with the classifiers mistaken for each other."""
+    keys = {"model.backbone": "compact", "model.width": "8", "classes": "camvid"}
+    config = configs.override(configs.base_config(), keys)
+    both = networks.segmenter(config)
+    networks.save(both, tmp_path / "both.weights.h5")
+    config = configs.override(config, {"model.initial_weights": str(tmp_path / "both.weights.h5")})
+    changes = dict(ablation.ingredients(config, tmp_path))["auxiliary"]
+    path = RunDir(tmp_path).path / "without_auxiliary.weights.h5"
+    assert changes == {"model.auxiliary": "false", "model.initial_weights": str(path)}
+    ablation.save_without_auxiliary(config, path)
+    expected = {weight.path: weight.numpy() for weight in both.weights}
+    found = networks.segmenter(configs.override(config, changes)).weights
+    assert 0 < len(found) < len(expected)
+    for weight in found:
+        np.testing.assert_array_equal(weight.numpy(), expected[weight.path])

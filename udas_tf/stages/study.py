@@ -1,0 +1,88 @@
+"""A study: many runs below one directory, alike but for a few keys, which share what these do not change."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import logging
+
+import udas_tf
+from udas_tf import config as configs
+from udas_tf.errors import UserError
+from udas_tf.run_dir import MANIFEST, RunDir, finish, read_json
+from udas_tf.stages import rounds, sharing
+
+BASELINE, SUPERVISED = "no_adaptation", "supervised"
+REPORTED = "report.json"  # of a run, see stages/report.py
+# `udas` with the arguments that follow, which ends as soon as its standard input does: with the process that began it.
+_BOUND = """
+import os, signal, sys, threading
+threading.Thread(target=lambda: (os.read(0, 1), os.kill(os.getpid(), signal.SIGKILL)), daemon=True).start()
+from udas_tf.cli import main
+sys.exit(main())
+"""
+
+
+def seeded(config, seed: int):
+    """The config with this seed, of its random draws and of which images are labelled first."""
+    return configs.override(config, {"seed": str(seed), "data.target.label_seed": str(seed)})
+
+
+def only_final(config, *others: str):
+    """The config with only the rows that its last student takes, the baseline, and others by name."""
+    teacher = rounds.first_teacher(config)
+    start = rounds.start(config, teacher)
+    names = dict.fromkeys([BASELINE, *others, *([start.name] if start else []), teacher.name])
+    return configs.override(config, {"rows": ",".join(names)})
+
+
+def final(rows: Sequence[dict]) -> dict:
+    """Of a run's reported rows, that of the whole method: the last student, or without students the last adaptation."""
+    return [row for row in rows if row["stage"] != "supervised"][-1]
+
+
+def finished(config, run_dir: RunDir, pool: Sequence[str | os.PathLike[str]]) -> list[dict]:
+    """A run of the study, done as far as it is not; a manifest in its directory says when all of it is.
+
+    Args:
+      config: of this run.
+      run_dir: of this run.
+      pool: directories of runs, or with runs below them, whose finished work this one takes where it would be the same.
+
+    Returns:
+      The rows of its report.
+    """
+    manifest = run_dir.path / MANIFEST
+    if not manifest.is_file() or configs.differences(configs.load(run_dir.config), config):
+        manifest.unlink(missing_ok=True)
+        configs.save(config, run_dir.config)
+        linked = sharing.share(config, run_dir, sharing.runs_in(pool))
+        logging.info("%s takes %s from other runs", run_dir.path, ", ".join(map(str, linked)) or "nothing")
+        run_alone(run_dir)
+        finish(run_dir.path, {"rows": read_json(run_dir.report / REPORTED)["rows"]})
+    return read_json(manifest)["rows"]
+
+
+def run_alone(run_dir: RunDir) -> None:
+    """`udas run` with the config saved in the directory, in a process of its own; what it prints goes to standard error.
+
+    TensorFlow keeps what it compiled for a training until its process ends, which no study of many runs could afford.
+
+    Raises:
+      UserError: it failed; it has said why.
+    """
+    root = str(Path(udas_tf.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-c", _BOUND, "run", f"--workdir={run_dir.path}"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=2, env=os.environ | {"PYTHONPATH": path}
+    ) as process:
+        code = process.wait()
+    if code == 130:
+        raise KeyboardInterrupt
+    if code:
+        raise UserError(f"the run in {run_dir.path} ended with exit code {code}; it has said why above")
