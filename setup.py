@@ -19,6 +19,7 @@ setup(
         "tensorflow>=2.20",  # the engine
         "keras>=3.12",  # networks and training; TensorFlow alone would accept older ones
         "tensorboard>=2.20",  # TensorFlow writes its event files; this shows them
+        "h5py>=3.10",  # Keras's files of weights
         "numpy>=1.26",  # arrays
         "opencv-python-headless>=4.9",  # rasterises Streets, without the libraries of a display
         "Pillow>=10.1",  # image files
@@ -42,6 +43,7 @@ setup(
             "torch>=2.4",  # the reference the port is measured against
             "cityscapesscripts>=2.2",  # the official evaluation, as the oracle of mIoU
         ],
+        "bench": ["torch>=2.4", "onnx>=1.16", "onnxruntime>=1.18", "keras-cv>=0.9"],  # what benchmarks/compare.py compares
     },
     entry_points={"console_scripts": ["udas = udas_tf.cli:main"]},
 )

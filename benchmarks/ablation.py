@@ -28,7 +28,7 @@ from udas_tf import config as configs
 from udas_tf.errors import UserError
 from udas_tf.report.label_curve import Spread, shown, spread
 from udas_tf.run_dir import RunDir, read_json
-from udas_tf.stages import budgets, networks, rounds, study
+from udas_tf.stages import budgets, rounds, study
 from udas_tf.stages.evaluate import SOURCE, TRANSLATED, evaluate, metrics_file
 
 # Ingredient -> the keys that take it out; those that a config lacks anyway are left out.
@@ -79,13 +79,12 @@ def markdown(
     """The three tables line by line; `command` is what runs the config."""
     full = {seed: RunDir(workdir / f"seed-{seed}" / "full") for seed in seeds}
     config_of = {seed: study.seeded(config, seed) for seed in seeds}
-    without = dict(ingredients(config_of[seeds[0]], workdir))  # before anything is trained
+    without = dict(ingredients(config_of[seeds[0]]))  # before anything is trained
     reports = [study.finished(config_of[seed], run_dir, pool) for seed, run_dir in full.items()]
 
     yield from ("Runs:", "")
     for seed, run_dir in full.items():
-        keys = {"seed": seed, "data.target.label_seed": seed}
-        yield f"    {command} {_flags(keys)} --workdir={run_dir.path}"
+        yield f"    {_command(command, config_of[seed], {}, run_dir)}"
     yield from ("", f"| row | mIoU, seeds {', '.join(map(str, seeds))} | command |", "|---|---:|---|")
     for rows in zip(*reports, strict=True):
         row = rounds.find(config, rows[0]["stage"], rows[0]["round"], _name(rows[0]))
@@ -97,15 +96,11 @@ def markdown(
     yield f"| nothing | {shown(spread([whole]))} | | |"
     for name, changes in without.items():
         run_dir = RunDir(workdir / f"seed-{seed}" / f"without-{name}")
-        if changes.get("model.initial_weights"):
-            save_without_auxiliary(config_of[seed], Path(changes["model.initial_weights"]))
         changed = study.only_final(configs.override(config_of[seed], changes))
         score = study.final(study.finished(changed, run_dir, pool))["miou"]
-        keys = {"seed": seed, "data.target.label_seed": seed, **changes}
-        yield (
-            f"| {name} | {shown(spread([score]))} | {100 * (score - whole):+.1f} "
-            f"| `{command} {_flags(keys)} --workdir={run_dir.path}` |"
-        )
+        difference = round(100 * (score - whole), 1) + 0.0  # never -0.0
+        told = _command(command, changed, changes, run_dir)
+        yield f"| {name} | {shown(spread([score]))} | {difference:+.1f} | `{told}` |"
 
     if not rounds.has_labels(config):
         return
@@ -118,27 +113,13 @@ def markdown(
     yield f"| target | {over(target)} | `{evaluation.replace(TRANSLATED, 'target')}` |"
 
 
-def ingredients(config, workdir: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def ingredients(config) -> Iterator[tuple[str, dict[str, str]]]:
     """The ingredients that a config has, each with the keys that take it out."""
     for name, changes in INGREDIENTS.items():
-        if name == "auxiliary" and config.model.initial_weights:
-            changes = changes | {"model.initial_weights": str(workdir / "without_auxiliary.weights.h5")}
         changed = configs.override(config, changes)
         if configs.differences(config, changed) and config.student.rounds >= 1:
             rounds.rows(changed)
             yield name, changes
-
-
-def save_without_auxiliary(config, path: Path) -> None:
-    """The config's initial weights for its network without the auxiliary classifier."""
-    if path.is_file():
-        return
-    initial = {weight.path: weight for weight in networks.segmenter(config).weights}
-    bare = configs.override(config, {"model.auxiliary": "false", "model.initial_weights": ""})
-    network = networks.segmenter(bare)
-    for weight in network.weights:
-        weight.assign(initial[weight.path])
-    networks.save(network, path)
 
 
 def scored(config, run_dir: RunDir, on: str) -> dict:
@@ -157,8 +138,16 @@ def _name(row: dict) -> str | None:
     return None if row["stage"] == "student" else row["name"]
 
 
-def _flags(changes: Mapping[str, object]) -> str:
-    return " ".join(f"--config.{key}={value}" for key, value in changes.items())
+def _command(command: str, config, changes: Mapping[str, str], run_dir: RunDir) -> str:
+    """What a user types for a run of the study; its directory takes this command, too."""
+    keys = {
+        "seed": config.seed,
+        "data.target.label_seed": config.data.target.label_seed,
+        "rows": ",".join(config.rows),
+        **changes,
+    }
+    flags = " ".join(f"--config.{key}={value}" for key, value in keys.items())
+    return f"{command} {flags} --workdir={run_dir.path}"
 
 
 def _claim(config, run_dir: RunDir) -> None:

@@ -249,6 +249,15 @@ def test_run_ends_with_the_table(calls, capsys):
     assert capsys.readouterr().out.splitlines()[:2] == ["a line of the stage", "table of 1"]
 
 
+def test_run_takes_over_what_other_runs_have_finished(calls, tmp_path, monkeypatch):
+    shared = []
+    monkeypatch.setattr("udas_tf.stages.sharing.share", lambda *arguments: shared.append(arguments))
+    cli.main(["run", "--workdir=one"])
+    assert cli.main(["run", "--workdir=other", "--reuse=one"]) == 0
+    [(_, run, others)] = shared
+    assert (str(run.path), [str(other.path) for other in others]) == ("other", ["one"])
+
+
 def test_a_long_list_of_differences_is_cut(calls, capsys):
     assert cli.main(["run"]) == 0
     capsys.readouterr()

@@ -224,6 +224,10 @@ def _run(given: Given) -> None:
     if given.dry_run:
         _dry_run(config)
         return
+    if given.reuse:
+        from udas_tf.stages import sharing
+
+        sharing.share(config, run_dir, sharing.runs_in(given.reuse))
     with _loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.run import run
@@ -547,7 +551,7 @@ VERBS = {
     "run": Verb(
         "The whole method: data, every row of the table, the report",
         _run,
-        (*ON_RUN, RESUME, DRY_RUN),
+        (*ON_RUN, RESUME, DRY_RUN, REUSE),
     ),
     "train": Verb(
         "Train one row of the table, or the translation",

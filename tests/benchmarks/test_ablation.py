@@ -1,13 +1,13 @@
 """The ablation without its trainings: which runs there are, and what is printed of them."""
 
 import importlib.util
+import re
 
-import numpy as np
 import pytest
 
 from udas_tf import config as configs
-from udas_tf.run_dir import RunDir, finish, is_finished, write_json
-from udas_tf.stages import networks, rounds, sharing, study
+from udas_tf.run_dir import finish, is_finished, write_json
+from udas_tf.stages import rounds, sharing, study
 
 SCRIPT = configs.configs_directory().parent / "benchmarks" / "ablation.py"
 
@@ -52,7 +52,8 @@ def test_rows_over_seeds_and_what_each_ingredient_is_worth(ablation, made, tmp_p
     full = tmp_path / "seed-1" / "full"
     assert (
         f"    bin/udas run --config=configs/base.py --config.uda.steps=200 --config.seed=3 "
-        f"--config.data.target.label_seed=3 --workdir={tmp_path}/seed-3/full\n"
+        f"--config.data.target.label_seed=3 --config.rows={','.join(configs.base_config().rows)} "
+        f"--workdir={tmp_path}/seed-3/full\n"
     ) in printed
     assert (
         f"| adaptation | 32.0 ± 1.4 | `bin/udas train --stage=uda --name=adaptation --workdir={full}` |"
@@ -89,7 +90,10 @@ def test_each_run_makes_only_what_its_ingredient_changes(ablation, made, tmp_pat
     assert sorted(of["without-kl"]) == sorted(["training/cutmix", *students, *labels])
     assert sorted(of["without-cutmix"]) == sorted([*students, *labels])
     assert sorted(of["without-consistency"]) == sorted([*students, *labels[1:]])
-    assert "without-later-rounds" not in of and (tmp_path / "seed-1/without-later-rounds/manifest.json").is_file()
+    assert (
+        "without-later-rounds" not in of
+        and (tmp_path / "seed-1/without-later-rounds/manifest.json").is_file()
+    )
     assert (
         "training/no_adaptation" in of["without-auxiliary"]
         and "training/translate" not in of["without-auxiliary"]
@@ -99,9 +103,9 @@ def test_each_run_makes_only_what_its_ingredient_changes(ablation, made, tmp_pat
 
 
 def test_what_a_config_does_have_is_taken_out(ablation, tmp_path):
-    found = dict(ablation.ingredients(configs.load("configs/quickstart.py"), tmp_path))
+    found = dict(ablation.ingredients(configs.load("configs/quickstart.py")))
     assert list(found) == list(ablation.INGREDIENTS)
-    assert dict(ablation.ingredients(configs.override(configs.base_config(), {"student.rounds": "1"}), tmp_path)).keys() == {
+    assert dict(ablation.ingredients(configs.override(configs.base_config(), {"student.rounds": "1"}))).keys() == {
         *("kl", "auxiliary", "cutmix", "views", "threshold", "consistency"),
     }  # fmt: skip
 
@@ -118,19 +122,13 @@ def test_unknown_arguments_are_refused(ablation, tmp_path):
         ablation.main(["--config=configs/base.py", f"--workdir={tmp_path}", "--sedes=1"])
 
 
-def test_the_network_without_auxiliary_classifier_starts_from_the_same_weights(ablation, tmp_path):
-    """By name: a file of the larger network loads into the smaller one with the classifiers mistaken for each other."""
-    keys = {"model.backbone": "compact", "model.width": "8", "classes": "camvid"}
-    config = configs.override(configs.base_config(), keys)
-    both = networks.segmenter(config)
-    networks.save(both, tmp_path / "both.weights.h5")
-    config = configs.override(config, {"model.initial_weights": str(tmp_path / "both.weights.h5")})
-    changes = dict(ablation.ingredients(config, tmp_path))["auxiliary"]
-    path = RunDir(tmp_path).path / "without_auxiliary.weights.h5"
-    assert changes == {"model.auxiliary": "false", "model.initial_weights": str(path)}
-    ablation.save_without_auxiliary(config, path)
-    expected = {weight.path: weight.numpy() for weight in both.weights}
-    found = networks.segmenter(configs.override(config, changes)).weights
-    assert 0 < len(found) < len(expected)
-    for weight in found:
-        np.testing.assert_array_equal(weight.numpy(), expected[weight.path])
+def test_the_printed_commands_are_those_of_the_runs(ablation, made, tmp_path, capsys):
+    """Typed again, a command finds the very config that its directory holds."""
+    ablation.main(["--config=configs/quickstart.py", f"--workdir={tmp_path}", "--seeds=5"])
+    commands = re.findall(r"bin/udas run ([^`\n]*)", capsys.readouterr().out)
+    assert len(commands) == 1 + len(ablation.INGREDIENTS)
+    for arguments in map(str.split, commands):
+        given = dict(argument.removeprefix("--").split("=", 1) for argument in arguments)
+        saved = configs.load(f"{given['workdir']}/config.json")
+        overrides = {key.removeprefix("config."): v for key, v in given.items() if key.startswith("config.")}
+        assert configs.differences(saved, configs.override(configs.load(given["config"]), overrides)) == []
