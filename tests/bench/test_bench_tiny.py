@@ -10,6 +10,7 @@ from udas_tf.bench.workloads import TINY, WORKLOADS
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 def test_ours_runs(workload, tmp_path):
     measured = children.ours(workload, TINY, tmp_path)
@@ -19,6 +20,7 @@ def test_ours_runs(workload, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ceilings_are_those_of_a_machine():
     ceilings = children.ceilings()
     assert set(ceilings) == {"float32", "bfloat16", "bytes"}

@@ -46,6 +46,7 @@ def test_the_fastest_form_is_repeated_and_shown(compare, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "module, mode",
     [

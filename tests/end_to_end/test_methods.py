@@ -5,7 +5,7 @@ import json
 import pytest
 from command_line import TINY, udas
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_the_command_writes_nothing(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
