@@ -8,7 +8,7 @@ import time
 import pytest
 from command_line import CHECKOUT, TINY, command, udas
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 QUICKER = {
     "uda.start_from": "",
