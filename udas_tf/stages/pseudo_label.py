@@ -31,20 +31,21 @@ def pseudo_label(config, run_dir: RunDir, round_number: int) -> None:
 
 def thresholds(config, run_dir: RunDir, round_number: int) -> np.ndarray:
     """The confidence that each class's pseudo-labels of a round must reach: `pseudo_labels.class_thresholds`."""
-    section = config.pseudo_label
-    histogram = _confidence_histogram(run_dir.pseudo_labels(round_number))
-    return pseudo_labels.class_thresholds(histogram, section.threshold, section.class_share)
+    return _thresholds(config, _confidence_histogram(run_dir.pseudo_labels(round_number)))
 
 
 def class_weights(config, run_dir: RunDir, round_number: int) -> np.ndarray:
     """How much a pixel of each class counts in L_pseudo of a round: `pseudo_labels.class_weights`."""
     histogram = _confidence_histogram(run_dir.pseudo_labels(round_number))
+    classes = len(networks.class_set(config))
     return pseudo_labels.class_weights(
-        histogram,
-        thresholds(config, run_dir, round_number),
-        len(networks.class_set(config)),
-        config.student.class_balance,
+        histogram, _thresholds(config, histogram), classes, config.student.class_balance
     )
+
+
+def _thresholds(config, histogram: np.ndarray) -> np.ndarray:
+    section = config.pseudo_label
+    return pseudo_labels.class_thresholds(histogram, section.threshold, section.class_share)
 
 
 def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
@@ -128,8 +129,8 @@ def audit(config, run_dir: RunDir, round_number: int) -> dict:
     """
     classes = networks.class_set(config).classes
     directory, section = run_dir.pseudo_labels(round_number), config.pseudo_label
-    histogram = _confidence_histogram(directory)[: len(classes)]
-    chosen = thresholds(config, run_dir, round_number)
+    counted = _confidence_histogram(directory)
+    histogram, chosen = counted[: len(classes)], _thresholds(config, counted)
     compared = auditing.compare(directory, known_labels(run_dir), len(classes))
     agreement = auditing.view_agreement(notes.read(directory), classes)
     source = health.source_shares(run_dir, len(classes))
@@ -140,15 +141,15 @@ def audit(config, run_dir: RunDir, round_number: int) -> dict:
         **auditing.at_thresholds(histogram, compared, chosen, classes),
         "fixed": None,
         "calibration": {
-            name: metrics.calibration(counted.pixels.sum(0), counted.right.sum(0))
-            for name, counted in compared.items()
+            name: metrics.calibration(known.pixels.sum(0), known.right.sum(0))
+            for name, known in compared.items()
         },
         "agreement": agreement,
         "suggestion": labelled and auditing.suggestion(histogram, labelled, section.wanted_precision),
         "score": auditing.score(labelled, agreement, classes, source > 0),
     }
     if section.class_share:
-        one = pseudo_labels.class_thresholds(_confidence_histogram(directory), section.threshold, 0.0)
+        one = pseudo_labels.class_thresholds(counted, section.threshold, 0.0)
         found["fixed"] = auditing.at_thresholds(histogram, compared, one, classes)
     before = {}
     earlier = health.audit_file(run_dir, round_number - 1)
