@@ -43,7 +43,7 @@ def main(workdir: str) -> None:
     config = configs.load(run_dir.config)
     row = rounds.find(config, "uda", None, "cutmix")
     with fit.stage(config):
-        batches = iter(train._batches(config, row, train._inputs(run_dir, row))(0))
+        batches = iter(train._batches(config, run_dir, row, train._inputs(run_dir, row))(0))
         batch = next(batches)
         method = train._method(config, run_dir, row)
         segmenter, images = method.segmenter, (batch["source"]["image"], batch["target"]["image"])
@@ -65,7 +65,7 @@ def main(workdir: str) -> None:
             variables = [v for d in method.discriminators.values() for v in d.trainable_variables]
             with tf.GradientTape() as tape:
                 terms = method.discriminator_terms(source, target)
-                loss = terms["L_D_p"] + terms["L_D_a"]
+                loss = tf.add_n([terms[f"L_D_{inference.LEVELS[level]}"] for level in method.discriminators])
             return tape.gradient(loss, variables)
 
         print(f"{'input pipeline':15} {median_ms(lambda: next(batches)):7.1f} ms", flush=True)
