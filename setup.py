@@ -20,6 +20,7 @@ setup(
         "keras>=3.12",  # networks and training; TensorFlow alone would accept older ones
         "tensorboard>=2.20",  # TensorFlow writes its event files; this shows them
         "h5py>=3.10",  # Keras's files of weights
+        "protobuf>=4.25",  # what records are encoded in
         "numpy>=1.26",  # arrays
         "opencv-python-headless>=4.9",  # rasterises Streets, without the libraries of a display
         "Pillow>=10.1",  # image files
