@@ -202,6 +202,21 @@ def test_random_damage_is_a_user_error_or_harmless(tmp_path_factory, data):
         assert str(path) in str(error)
 
 
+@pytest.mark.parametrize("place", [24, 28, 32, 48, 64, 96])
+@pytest.mark.parametrize("value", [0, 1, 64, 200, 255])
+def test_a_damaged_directory_of_a_zip_archive_is_a_user_error_or_harmless(tmp_path, place, value):
+    """Its versions, sizes, names and offsets make zipfile fail in more ways than BadZipFile."""
+    path = tmp_path / "file.pth"
+    torch_files.save_zip(path, {"a": np.arange(6, dtype="f4").reshape(2, 3)})
+    content = bytearray(path.read_bytes())
+    content[-place] = value
+    path.write_bytes(content)
+    try:
+        torch_checkpoints.read(path)
+    except UserError as error:
+        assert str(path) in str(error)
+
+
 # --- no checkpoints -----------------------------------------------------------------------------------------
 
 

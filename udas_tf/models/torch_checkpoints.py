@@ -8,14 +8,14 @@ the worst a hostile file does is to be refused.
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import io
 import math
 import os
 import pickle
 import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -80,6 +80,18 @@ def _load(file: BinaryIO) -> Any:
     raise UserError(
         f"not a PyTorch checkpoint: starts with {start!r}, expected a zip archive or a pickle of torch.save"
     )
+
+
+@contextlib.contextmanager
+def _damage_in(part: str) -> Iterator[None]:
+    """The user's error for whatever fails within: a damaged file makes pickle and zipfile fail in any way."""
+    try:
+        yield
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"damaged or truncated: {part} fails with {reason}; fetch it again") from error
 
 
 # --- the pickle ---------------------------------------------------------------------------------------------
@@ -170,7 +182,8 @@ class _Unpickler(pickle.Unpickler):
         if self._fetch is None or not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
             raise damaged
         kind, key, _device, numel = pid[1:5]
-        if kind not in DTYPES or type(key) is not str or type(numel) is not int or numel < 0:
+        counted = type(numel) is int and 0 <= numel < NUMBERS
+        if kind not in DTYPES or type(key) is not str or not counted:
             raise damaged
         fetch = functools.cache(functools.partial(self._fetch, key, _nbytes(kind, numel)))
         storage = self.storages.setdefault(key, _Storage(kind, numel, fetch))
@@ -185,13 +198,8 @@ class _Unpickler(pickle.Unpickler):
         return storage
 
     def load(self) -> Any:
-        try:
+        with _damage_in("its pickle"):
             return super().load()
-        except (UserError, OSError):
-            raise
-        except Exception as error:  # what the file holds may make it fail in any way
-            reason = f"{type(error).__name__}: {error}"
-            raise UserError(f"damaged or truncated: its pickle fails with {reason}") from error
 
 
 # --- the two formats ----------------------------------------------------------------------------------------
@@ -199,23 +207,19 @@ class _Unpickler(pickle.Unpickler):
 
 def _load_zip(file: BinaryIO) -> Any:
     """ROOT/data.pkl and a file ROOT/data/KEY for each storage."""
-    try:
+    with _damage_in("its zip archive"):
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"truncated: a zip archive without its end ({error}); fetch it again") from error
     roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise UserError("not a PyTorch checkpoint: a zip archive without a data.pkl")
     root = roots[0]
 
     def member(name: str, nbytes: int | None = None) -> bytes:
-        try:
+        with _damage_in(name):
             size = archive.getinfo(root + name).file_size
             if nbytes not in (None, size):
                 raise UserError(f"damaged: storage {name} has {size} bytes, expected {nbytes}")
             return archive.read(root + name)
-        except (KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise UserError(f"damaged or truncated: {name}: {error}; fetch it again") from error
 
     if f"{root}byteorder" in archive.namelist() and member("byteorder") != b"little":
         raise UserError("written on a big-endian machine, which is not read; save it again on another")
