@@ -54,6 +54,33 @@ def test_dilation_where_tensorflow_has_no_gradient_for_it(rng, monkeypatch):
     np.testing.assert_allclose(layer(x), direct, atol=1e-5)
 
 
+@pytest.mark.parametrize(("size", "dilation"), [((7, 9), 2), ((5, 4), 3), ((5, 4), 12)])
+@pytest.mark.parametrize("static", [True, False])
+def test_many_channels_to_few_dilated(rng, size, dilation, static):
+    """Computed as a product and shifted sums; beyond the image's size only the centre is left."""
+    layer = layers.SymmetricConv2D(2, 3, dilation_rate=dilation, bias_initializer="ones")
+    x = rng.normal(size=(2, *size, 18)).astype("float32")
+    layer.build(x.shape)
+    expected = convolve(x, np.asarray(layer.kernel), 1, dilation, dilation) + 1
+
+    @tf.function(input_signature=[tf.TensorSpec((2, *size, 18) if static else (None, None, None, 18))])
+    def apply(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return y, tape.gradient(y, [x, layer.kernel.value])
+
+    got, (by_input, by_kernel) = apply(x)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    # The convolution's gradients, of a sum: the adjoint applied to ones.
+    ones = np.ones_like(expected)
+    adjoint = np.flip(np.asarray(layer.kernel), (0, 1)).transpose(0, 1, 3, 2)
+    np.testing.assert_allclose(by_input, convolve(ones, adjoint, 1, dilation, dilation), atol=1e-5)
+    top_left = x[:, : max(size[0] - dilation, 0), : max(size[1] - dilation, 0)].sum((0, 1, 2))
+    np.testing.assert_allclose(by_kernel[0, 0], np.stack([top_left] * 2, -1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(by_kernel[1, 1], np.stack([x.sum((0, 1, 2))] * 2, -1), rtol=1e-4, atol=1e-4)
+
+
 @pytest.fixture
 def frozen(rng):
     layer = layers.FrozenBatchNormConv2D(6, 3, strides=2)
