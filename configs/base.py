@@ -46,11 +46,16 @@ def get_config() -> ConfigDict:
     config.data.shard_images = 256  # images a TFRecord shard
     config.data.cache = False  # keep decoded records in memory: small sets only
     config.data.shuffle_images = 1_000  # size of the shuffle buffer, images
+    # t: a labelled image comes sqrt(t / share) times a pass over its set, where share is the fraction of the set's
+    # images that show the rarest class it shows, and once where that is more than t; 0 = every image once
+    config.data.repeat_below = 0.0
     config.data.source = ConfigDict()
     # The simulator's data set: "streets" (drawn, needs no root), "gta5", "synthia", "cityscapes", "camvid", "folder"
     # (one's own) or "records" (what `data prepare --dataset` wrote)
     config.data.source.dataset = "streets"
     config.data.source.root = ""  # where it lies; see `data prepare --help` for the layouts
+    # Of Streets: "sim", "real", "game" (worth training on for photographs), or one with parts of others: "sim+game_look"
+    config.data.source.domain = "sim"
     config.data.source.images = 2_000  # images of its training split, the first; 0 = all
     config.data.target = ConfigDict()
     config.data.target.dataset = "streets"  # the camera's data set, as the simulator's
@@ -93,6 +98,8 @@ def get_config() -> ConfigDict:
     config.translate.crop = (256, 256)  # height, width of the training crops, pixels; (0, 0) = whole images
     config.translate.width = 64  # filters of the generators' first convolution
     config.translate.blocks = 9  # residual blocks of a generator
+    # How a generator doubles its maps: "transposed" convolutions, or "resize", which leaves no checkerboard
+    config.translate.upsampling = "transposed"
     config.translate.discriminator_width = 64
     config.translate.discriminator_layers = 3  # 3 = the 70x70 PatchGAN
     config.translate.learning_rate = 2e-4  # Adam, both pairs of networks

@@ -19,6 +19,7 @@ def get_config():
     config.classes = "camvid"
     config.data.size = (180, 240)
     config.data.cache = True
+    config.data.source.domain = "game"
     config.data.source.images = 2_000
     config.data.target.dataset = "camvid"
     config.data.target.images = 0

@@ -124,7 +124,7 @@ def pseudo_label(segmenter: keras.Model, images: tf.Tensor, views: int, seed: tf
     """Pseudo-labels of `views` AutoAugment views: the class and confidence of the view most confident at each pixel.
 
     Args:
-      images: float32 [B, H, W, 3] in [0, 255], static shape.
+      images: uint8 [B, H, W, 3], or float in [0, 255], of static shape.
       views: K.
       seed: int32 [2].
     """

@@ -18,13 +18,20 @@ def confusion_matrix(labels: tf.Tensor, predictions: tf.Tensor, num_classes: int
     Returns:
       int64 [num_classes, num_classes]: entry (i, j) counts pixels of class i predicted as j.
     """
-    labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
-    predictions = tf.reshape(tf.cast(predictions, tf.int32), [-1])
     cells = num_classes * num_classes
-    # Ignored pixels are counted in one cell past the matrix, which costs less than gathering the others.
-    index = tf.where(labels == IGNORE, cells, labels * num_classes + predictions)
-    counts = tf.math.bincount(index, minlength=cells + 1, maxlength=cells + 1, dtype=tf.int64)
+    index = _confusion_cells(labels, predictions, num_classes)
+    # tf.math.bincount passes over the pixels twice more, for checks that our own indices do not need.
+    counts = tf.raw_ops.DenseBincount(input=index, size=cells + 1, weights=tf.zeros([0], tf.int64))
     return tf.reshape(counts[:cells], [num_classes, num_classes])
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _confusion_cells(labels: tf.Tensor, predictions: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """int32 [pixels]: the cell of the confusion matrix; one past the last for ignored pixels, which costs less than
+    gathering the others."""
+    labels, predictions = tf.cast(labels, tf.int32), tf.cast(predictions, tf.int32)
+    cells = tf.where(labels == IGNORE, num_classes * num_classes, labels * num_classes + predictions)
+    return tf.reshape(cells, [-1])
 
 
 def iou(confusion: np.ndarray) -> np.ndarray:

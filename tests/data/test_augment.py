@@ -18,7 +18,7 @@ def labelled_images(count, dtype=np.float32):
 def test_first_view_is_the_image_itself():
     images, _ = labelled_images(16)
     views, transforms = augment.k_views(images, 3, tf.constant([0, 1]))
-    assert views.shape == (3, 16, *SIZE, 3) and views.dtype == tf.float32
+    assert views.shape == (3, 16, *SIZE, 3) and views.dtype == tf.uint8
     assert transforms.shape == (3, 16, 2, 3)
     np.testing.assert_array_equal(views[0], images)
     np.testing.assert_array_equal(transforms[0], geometry.identity(16))

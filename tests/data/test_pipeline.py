@@ -6,12 +6,13 @@ import tensorflow as tf
 
 from udas_tf.data import geometry, pipeline, records
 from udas_tf.errors import UserError
+from udas_tf.run_dir import MANIFEST, write_json
 
 SIZE = (32, 64)
 BATCH = 2
 ALL = np.zeros(256, np.uint8)  # thresholds that keep every pseudo-label
 FIXED = np.full(256, 153, np.uint8)  # those of confidence 0.6
-# Red tells the image, blue the set; the labels of each set are its own.
+# Red tells the image, blue the set; the labels of each set are its own, and the last is in its first image alone.
 SETS = {
     "source": (5, 0, (0, 9)),
     "target": (4, 80, None),
@@ -25,7 +26,7 @@ def make_sample(name, index):
     rng = np.random.default_rng(100 * blue + index)
     image = np.zeros((*SIZE, 3), np.uint8)
     image[..., 0], image[..., 1], image[..., 2] = 10 * index, rng.integers(0, 256, SIZE), blue
-    label = None if classes is None else rng.integers(classes[0], classes[1] + 1, SIZE, np.uint8)
+    label = None if classes is None else rng.integers(classes[0], classes[1] + (index == 0), SIZE, np.uint8)
     confidence = rng.integers(0, 256, SIZE, np.uint8) if name == "pseudo" else None
     return records.Sample(f"{name}_{index}", image, label, confidence)
 
@@ -77,12 +78,13 @@ def differ(first, second):
     return any(np.any(one != other) for one, other in pairs)
 
 
+@pytest.mark.parametrize("repeat_below", [0.0, 0.8])
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_batch_is_the_same_from_the_start_resumed_and_without_cache(sets, name):
+def test_a_batch_is_the_same_from_the_start_resumed_and_without_cache(sets, name, repeat_below):
     # 5 batches of 2 pass the end of every set, and of every shuffle, at least once.
-    make = PIPELINES[name]
-    from_start = take(make(loading(), sets), 5)
-    assert_same(from_start[3:], take(make(loading(start=3, cache=False), sets), 2))
+    make, options = PIPELINES[name], {"repeat_below": repeat_below}
+    from_start = take(make(loading(**options), sets), 5)
+    assert_same(from_start[3:], take(make(loading(start=3, cache=False, **options), sets), 2))
     assert all(differ(one, other) for one, other in zip(from_start, from_start[1:], strict=False))
 
 
@@ -110,9 +112,59 @@ def test_each_pass_over_a_set_shows_every_image_once(sets):
     assert len({tuple(order) for order in orders}) > 1, "each pass has an order of its own"
 
 
+def test_images_of_rare_classes_come_more_often(sets):
+    """Label 9 is in one of five source images, the others are in all: its factor is sqrt(0.8 / 0.2) = 2."""
+    load = dataclasses.replace(loading(), batch_size=6, repeat_below=0.8)
+    passes = take(pipeline.labelled(load, sets["source"], "none"), 4)
+    orders = [(batch["image"][:, 0, 0, 0] // 10).astype(int).tolist() for batch in passes]
+    assert all(sorted(order) == [0, 0, 1, 2, 3, 4] for order in orders)
+    assert len({tuple(order) for order in orders}) > 1, "each pass has an order of its own"
+    for batch in passes:
+        for sample, label in zip(originals(batch, "source"), batch["label"], strict=True):
+            np.testing.assert_array_equal(label, sample.label)
+
+
+def test_labelled_images_alone_are_repeated(sets):
+    """Source and labelled target; the target has no labels, and pseudo-labels are balanced by other means."""
+    load = loading(repeat_below=0.8)
+    adapted = take(
+        pipeline.adaptation(load, sets["source"], sets["target"], sets["labelled"], "none", "none"), 60
+    )
+    # Of 120 images mixed in, sqrt(0.8 / (1 / 3)) in 1.55 + 2 are the first, against 1 in 3.
+    mixed = [
+        image[image[..., 2] == SETS["labelled"][1]] for batch in adapted for image in batch["source"]["image"]
+    ]
+    shown = [int(pixels[0, 0]) // 10 for pixels in mixed if len(pixels)]
+    assert 0.38 < shown.count(0) / len(shown) < 0.50
+    assert_each_once([batch["target"] for batch in adapted[:2]])
+    student = pipeline.self_training(
+        load, sets["source"], sets["labelled"], sets["pseudo"], ALL, "none", "none", False
+    )
+    assert_each_once([batch["pseudo"] for batch in take(student, 2)])
+
+
+def assert_each_once(batches):
+    assert sorted(int(red) // 10 for batch in batches for red in batch["image"][:, 0, 0, 0]) == [0, 1, 2, 3]
+
+
+def test_a_set_of_an_older_version_is_read_but_not_repeated(sets, tmp_path):
+    """Its manifest lacks the classes of each image."""
+    records.link(tmp_path, sets["source"], "training")
+    manifest = records.read_manifest(tmp_path)
+    del manifest["labelled_classes"]
+    write_json(tmp_path / MANIFEST, manifest)
+    assert_same(
+        take(pipeline.labelled(loading(), tmp_path, "none"), 2),
+        take(pipeline.labelled(loading(), sets["source"], "none"), 2),
+    )
+    with pytest.raises(UserError, match="without the classes of each image.*make it again") as raised:
+        pipeline.labelled(loading(repeat_below=0.1), tmp_path, "none")
+    assert str(tmp_path) in str(raised.value)
+
+
 def test_without_augmentation_records_come_as_they_are(sets):
     for batch in take(pipeline.labelled(loading(), sets["source"], "none"), 3):
-        assert batch["image"].dtype == np.float32 and batch["label"].dtype == np.uint8
+        assert batch["image"].dtype == np.uint8 and batch["label"].dtype == np.uint8
         for sample, image, label in zip(
             originals(batch, "source"), batch["image"], batch["label"], strict=True
         ):
@@ -134,7 +186,7 @@ def test_flips_mirror_image_and_label_together_and_ignore_nothing(sets):
 
 
 def assert_images(images, size=SIZE):
-    assert images.dtype == np.float32 and images.shape == (BATCH, *size, 3)
+    assert images.dtype == np.uint8 and images.shape == (BATCH, *size, 3)
     assert images.min() >= 0.0 and images.max() <= 255.0
 
 

@@ -147,6 +147,21 @@ def test_the_manifest_counts(written):
     records.verify(directory)
 
 
+def test_the_manifest_tells_the_classes_of_each_labelled_image(tmp_path):
+    """From 0.1 % of the pixels on: one of a thousand counts, one of two thousand does not, 255 never."""
+    labels = [np.full((20, 50), 7, np.uint8), None, np.full((20, 50), 255, np.uint8)]
+    labels[0][3, 4], labels[0][5] = 12, 255
+
+    def samples_of(indices, size=(20, 50), labels=labels):
+        return (records.Sample(str(i), np.zeros((*size, 3), np.uint8), labels[i]) for i in indices)
+
+    assert write(tmp_path / "one", samples_of, count=3, shard_images=2)["labelled_classes"] == ["7 12", ""]
+    label = np.full((40, 50), 2, np.uint8)
+    label[0, 0] = 3
+    large = functools.partial(samples_of, size=(40, 50), labels=[label])
+    assert write(tmp_path / "two", large, count=1)["labelled_classes"] == ["2"]
+
+
 def test_partly_labelled_sets_are_counted_and_not_read_as_labelled(tmp_path):
     manifest = write(
         tmp_path, lambda indices: (make_sample(i, label=i in (1, 4), confidence=False) for i in indices)
@@ -248,6 +263,17 @@ def test_an_unfinished_set_of_other_settings_is_refused(tmp_path, other):
         write(tmp_path, **({"made_by": "one"} | other))
     assert str(tmp_path) in str(raised.value)
     assert content(tmp_path) == before
+
+
+def test_an_unfinished_set_of_an_older_version_is_refused(tmp_path):
+    """The summaries of its shards lack what the manifest counts now."""
+    with pytest.raises(Killed):
+        write(tmp_path, killed_at(4))
+    mark = json.loads((tmp_path / "writing.json").read_text())
+    del mark["shown_share"]
+    (tmp_path / "writing.json").write_text(json.dumps(mark))
+    with pytest.raises(UserError, match="unfinished set made with other settings; remove it"):
+        write(tmp_path)
 
 
 def test_sizes_do_not_mix(tmp_path):

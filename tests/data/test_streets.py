@@ -14,10 +14,10 @@ from udas_tf.data.streets.camera import NEAR, Pinhole
 from udas_tf.data.streets.domains import DOMAINS
 from udas_tf.data.streets.faces import _painting_rank
 from udas_tf.data.streets.materials import SIM, Material
-from udas_tf.data.streets.render import _clip_near, _commonest
+from udas_tf.data.streets.render import _clip_near, _commonest, _face_numbers
 from udas_tf.data.streets.scene import Road
 from udas_tf.errors import UserError
-from udas_tf.taxonomy import CITYSCAPES, IGNORE
+from udas_tf.taxonomy import CAMVID, CITYSCAPES, IGNORE, train_ids
 
 SIZE = (96, 192)
 REQUIRED = (
@@ -31,7 +31,7 @@ def _digest(domain, split, index, seed=7, size=SIZE):
     return hashlib.sha256(image.tobytes() + label.tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("domain", ["sim", "real"])
+@pytest.mark.parametrize("domain", list(DOMAINS))
 def test_same_bytes_in_any_order_and_process(domain):
     forwards = [_digest(domain, "train", index) for index in (0, 1, 2)]
     backwards = [_digest(domain, "train", index) for index in (2, 1, 0)]
@@ -45,6 +45,76 @@ def test_same_bytes_in_any_order_and_process(domain):
     assert other.stdout.strip() == forwards[2]
 
 
+# Mean red, green and blue, and pixels of some classes, of the first pictures with seed 7: scores published
+# with `sim` and `real` must stay reproducible. Not the bytes' digest: processors round differently.
+PINNED = {
+    ("sim", 0): ((96.52, 110.71, 118.77), (6316, 247, 2683, 2217, 1651, 3223)),
+    ("sim", 1): ((103.67, 114.26, 113.51), (7264, 665, 1011, 2538, 2097, 786)),
+    ("real", 0): ((125.71, 132.0, 102.61), (6421, 1011, 3667, 374, 3149, 493)),
+    ("real", 1): ((109.23, 107.72, 87.41), (4344, 1863, 4130, 1582, 2447, 714)),
+}
+
+
+@pytest.mark.parametrize("domain, index", list(PINNED))
+def test_sim_and_real_are_what_they_were(domain, index):
+    colour, pixels = PINNED[domain, index]
+    image, label = render(domain, "train", index, 7, SIZE)
+    names = ("road", "sidewalk", "building", "vegetation", "sky", "car")
+    np.testing.assert_allclose(image.mean((0, 1)), colour, atol=0.02)
+    np.testing.assert_allclose([(label == CITYSCAPES.id_of(name)).sum() for name in names], pixels, atol=4)
+
+
+def test_game_shows_a_towns_classes_in_a_towns_shares():
+    """Within 1.5 times the shares on photographs of a town for what is large, 3 times for what is small."""
+    shares = {
+        "sky": (0.17, 1.5), "building": (0.24, 1.5), "road": (0.32, 1.5), "pavement": (0.045, 1.6),
+        "tree": (0.1, 1.6), "car": (0.06, 1.6), "pole": (0.01, 3), "sign symbol": (0.012, 3),
+        "fence": (0.011, 3), "pedestrian": (0.0065, 3), "bicyclist": (0.003, 3),
+    }  # fmt: skip
+    into = train_ids(CITYSCAPES, CAMVID)
+    labels = np.stack([into[render("game", "train", index, 0, (90, 120))[1]] for index in range(40)])
+    for name, (expected, factor) in shares.items():
+        share = (labels == CAMVID.id_of(name)).sum() / (labels != IGNORE).sum()
+        assert expected / factor < share < expected * factor, (name, share)
+
+
+def test_game_is_dark_and_bright_and_its_horizon_moves():
+    pictures = [render("game", "train", index, 0, (90, 120)) for index in range(40)]
+    brightness = [image.mean() for image, _ in pictures]
+    assert min(brightness) < 75 and max(brightness) > 140
+    road_from = [np.flatnonzero((label == CITYSCAPES.id_of("road")).any(1))[0] for _, label in pictures]
+    assert np.std(road_from) > 0.04 * 90
+
+
+def test_a_part_of_another_domain_changes_no_more_than_that():
+    image, label = render("sim", "train", 1, 0, SIZE)
+    lit, same = render("sim+game_look", "train", 1, 0, SIZE)
+    np.testing.assert_array_equal(same, label)
+    assert np.abs(lit.astype(int) - image).mean() > 10
+    parts = "+".join(f"game_{part}" for part in ("plan", "camera", "look", "palette"))
+    assert (
+        len({render(name, "train", 1, 0, SIZE)[1].tobytes() for name in ("sim", f"sim+{parts}", "game")}) == 3
+    )
+    for part in ("plan", "camera", "palette"):
+        for name in (f"sim+game_{part}", f"game+sim_{part}", f"real+game_{part}"):
+            assert render(name, "val", 1, 0, SIZE)[1].shape == SIZE
+
+
+def test_one_sees_through_twigs_whose_label_has_no_gaps():
+    """A wall fills the view at 10 m, twigs the middle at 5 m: both show there, and twigs cover all of it."""
+
+    def square(half, depth):
+        corners = [(-half, -half, depth), (half, -half, depth), (half, half, depth), (-half, half, depth)]
+        return np.array(corners + corners[-1:] * 4, np.float32)
+
+    camera = Pinhole((0.0, 1.5, 0.0), yaw=0.0, pitch=0.0, roll=0.0, focal=1.0, bonnet=0.0)
+    materials = np.array([Material.FACADE, Material.TWIGS])
+    seen, covering = _face_numbers(camera, np.stack([square(9, 10), square(1, 5)]), materials, (100, 100))
+    middle = np.s_[32:68, 32:68]  # of 100 pixels the twigs span 100 * 2 / 5 = 40
+    assert (covering[middle] == 2).all() and (covering[:25] == 1).all()
+    assert 0.1 < (seen[middle] == 1).mean() < 0.9 and set(np.unique(seen)) == {1, 2}
+
+
 def test_pictures_do_not_depend_on_numpys_global_state():
     np.random.seed(0)
     first = _digest("real", "val", 3)
@@ -55,7 +125,7 @@ def test_pictures_do_not_depend_on_numpys_global_state():
 def test_domains_splits_indices_and_seeds_never_coincide():
     keys = [
         (domain, split, index, seed)
-        for domain in ("sim", "real") for split in ("train", "val") for index in range(4) for seed in (0, 1)
+        for domain in DOMAINS for split in ("train", "val") for index in range(4) for seed in (0, 1)
     ]  # fmt: skip
     labels = {key: render(*key, SIZE)[1].tobytes() for key in keys}
     assert len(set(labels.values())) == len(keys)
@@ -73,7 +143,7 @@ def test_size_changes_the_resolution_not_the_scene():
     assert (large[1::3, 1::3] == small).mean() > 0.93
 
 
-@pytest.mark.parametrize("domain", ["sim", "real"])
+@pytest.mark.parametrize("domain", list(DOMAINS))
 def test_every_class_occurs_in_a_few_pictures(domain):
     labels = np.stack([render(domain, "train", index, 0, SIZE)[1] for index in range(40)])
     assert set(np.unique(labels)) <= {*range(len(CITYSCAPES)), IGNORE}
@@ -103,7 +173,7 @@ def test_sim_colours_are_those_of_the_labels_materials():
         assert np.mean(blue_over_red > 20) > 0.9
 
 
-@pytest.mark.parametrize("domain", ["sim", "real"])
+@pytest.mark.parametrize("domain", list(DOMAINS))
 def test_image_edges_lie_on_label_edges(domain):
     """Shifting the labels by a few pixels must loosen the tie between label edges and image gradients."""
     here, shifted = 0.0, 0.0
@@ -207,7 +277,10 @@ def test_domains_differ_in_light():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("mars", "train", 0, 0, SIZE), "no domain 'mars'; use one of sim, real"),
+        (("mars", "train", 0, 0, SIZE), "no domain 'mars'; use one of sim, real, game"),
+        (("sim+game", "train", 0, 0, SIZE), "no domain 'sim+game'; use one of .* as in 'sim+game_look'"),
+        (("sim+game_sky", "train", 0, 0, SIZE), "parts .plan, camera, look, palette. of others"),
+        (("sim+mars_look", "train", 0, 0, SIZE), "no domain"),
         (("sim", "test", 0, 0, SIZE), "no split 'test'; use one of train, val"),
         (("sim", "train", -1, 0, SIZE), "index -1"),
         (("sim", "train", 0, -1, SIZE), "seed -1"),
@@ -216,13 +289,13 @@ def test_domains_differ_in_light():
     ],
 )
 def test_mistakes_are_told(arguments, message):
-    with pytest.raises(UserError, match=message.replace("(", r"\(")):
+    with pytest.raises(UserError, match=message.replace("(", r"\(").replace("+", r"\+")):
         render(*arguments)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("domain", ["sim", "real"])
-def test_twenty_pictures_a_second_on_one_core(domain):
+@pytest.mark.parametrize("domain", list(DOMAINS))
+def test_pictures_a_second_on_one_core(domain):
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -235,4 +308,4 @@ def test_twenty_pictures_a_second_on_one_core(domain):
             rates.append(10 / (time.process_time() - start))
     finally:
         cv2.setNumThreads(threads)
-    assert max(rates) >= 20
+    assert max(rates) >= (13 if domain == "game" else 20)

@@ -1,10 +1,10 @@
-"""CycleGAN's generator: size, range, parameter count, the transposed convolution's placement."""
+"""CycleGAN's generator: size, range, parameter count, and its two ways of doubling maps."""
 
 import keras
 import numpy as np
 import pytest
 
-from udas_tf.models import generators
+from udas_tf.models import generators, state_dicts
 
 
 @pytest.fixture
@@ -12,13 +12,14 @@ def rng():
     return np.random.default_rng(7)
 
 
-@pytest.fixture(scope="module")
-def small():
-    return generators.resnet_generator(width=8, blocks=1)
+@pytest.fixture(scope="module", params=generators.UPSAMPLING)
+def small(request):
+    return generators.resnet_generator(width=8, blocks=1, upsampling=request.param)
 
 
-def test_nine_blocks_have_the_originals_parameters():
-    assert generators.resnet_generator().count_params() == 11_378_179
+@pytest.mark.parametrize("upsampling", generators.UPSAMPLING)
+def test_nine_blocks_have_the_originals_parameters(upsampling):
+    assert generators.resnet_generator(upsampling=upsampling).count_params() == 11_378_179
 
 
 @pytest.mark.parametrize("size", [(32, 64), (33, 62), (31, 47)])
@@ -49,3 +50,50 @@ def test_doubling_is_pytorchs_transposed_convolution(rng):
                     if 0 <= row < 8 and 0 <= column < 10:
                         expected[:, row, column] += x[:, i, j] @ kernel[r, c].T
     np.testing.assert_allclose(model(x), expected, atol=1e-5)
+
+
+def test_resizing_by_hand():
+    """Of a 2x2 map each pixel is doubled and mirrored at the borders; tap (r, c) of the kernel is 3 r + c."""
+    inputs = keras.Input((None, None, 1))
+    model = keras.Model(inputs, generators._resized_conv(inputs, 1, "up"))
+    model.get_layer("up").kernel.assign(np.arange(9.0).reshape(3, 3, 1, 1))
+    found = model(np.array([[1.0, 2], [3, 4]], np.float32)[None, ..., None])
+    # Such as (1, 1): 0 1 2 on 1 1 2, 3 4 5 on 1 1 2 and 6 7 8 on 3 3 4 make 5 + 17 + 71.
+    expected = [[36, 51, 63, 72], [78, 93, 105, 114], [102, 117, 129, 138], [108, 123, 135, 144]]
+    np.testing.assert_array_equal(found[0, ..., 0], expected)
+
+
+@pytest.mark.parametrize(("upsampling", "even"), [("transposed", False), ("resize", True)])
+def test_a_constant_map_stays_constant_where_nothing_is_transposed(rng, upsampling, even):
+    """A transposed convolution of stride 2 sets every second row and column apart."""
+    inputs = x = keras.Input((None, None, 4))
+    for index in range(2):
+        x = generators.UPSAMPLING[upsampling](x, 3, f"up{index}")
+    grown = keras.Model(inputs, x)(
+        np.broadcast_to(rng.normal(size=4), (1, 8, 8, 4)).astype("float32")
+    ).numpy()
+    assert grown.shape == (1, 32, 32, 3)
+    inside = grown[:, 8:-8, 8:-8]
+    spread = inside.std(axis=(1, 2)) / np.abs(inside).max(axis=(1, 2))
+    assert np.all(spread < 1e-5) if even else np.all(spread > 0.1)
+    for step in (grown[:, :, 1:] - grown[:, :, :-1], grown[:, 1:] - grown[:, :-1]):
+        assert (np.abs(step).max() < 1e-5 * np.abs(grown).max()) == even, "the borders are no exception"
+
+
+def test_a_published_checkpoint_does_not_fit_what_resizes():
+    """Kernels of transposed convolutions are [in, out, 3, 3] in PyTorch, the others' [out, in, 3, 3]."""
+    original, resizing = (
+        generators.resnet_generator(width=4, blocks=1, upsampling=name) for name in ("transposed", "resize")
+    )
+    entries = {}
+    for name, module, _ in state_dicts._generator(original):
+        kernel, bias = original.get_layer(name).get_weights()
+        entries |= {f"{module}.weight": kernel.transpose(3, 2, 0, 1), f"{module}.bias": bias}
+    kind = state_dicts.recognise(entries, "generator")
+    assert state_dicts.plan(original, entries, kind).fits
+    plan = state_dicts.plan(resizing, entries, kind)
+    assert not (plan.missing or plan.unexpected)
+    assert plan.misshaped == [
+        "model.11.weight is (16, 8, 3, 3), expected (8, 16, 3, 3)",
+        "model.14.weight is (8, 4, 3, 3), expected (4, 8, 3, 3)",
+    ]

@@ -90,7 +90,7 @@ IMAGES = [make() for make in (photograph, drawing, noise, dark)]
 @pytest.fixture(scope="module")
 def apply():
     """The policy's own path, compiled as it is used."""
-    return tf.function(policy.apply, jit_compile=True, autograph=False)
+    return policy.apply
 
 
 @pytest.mark.parametrize("name", REFERENCE)

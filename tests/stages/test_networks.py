@@ -76,3 +76,17 @@ def test_unknown_discriminator(config):
     config.uda.discriminator = "patch"
     with pytest.raises(UserError, match="uda.discriminator='patch' is unknown; expected one of fully_conv"):
         networks.output_discriminators(config, ("primary",))
+
+
+def test_generators_of_either_upsampling_do_not_take_each_others_weights(config, tmp_path):
+    config.translate.width, config.translate.blocks = 4, 1
+    networks.save(networks.generator(config), tmp_path / "G.weights.h5")
+    config.translate.upsampling = "resize"
+    with pytest.raises(UserError, match="G.weights.h5 do not fit the config's network"):
+        networks.load(networks.generator(config), tmp_path / "G.weights.h5")
+
+
+def test_unknown_upsampling(config):
+    config.translate.upsampling = "bilinear"
+    with pytest.raises(UserError, match="translate.upsampling='bilinear' is unknown; .* transposed, resize"):
+        networks.generator(config)

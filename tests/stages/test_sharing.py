@@ -58,6 +58,7 @@ def test_labels_leave_what_sees_none(key):
         ({"student__rounds": "5", "rows": "no_adaptation,cutmix"}, {"training/translation", "training/adaptation", "training/translation_adaptation", "training/supervised"}),
         ({"translate__max_disagreement": "0.5"}, {"translated", "training/translation", "training/translation_adaptation", "training/cutmix"} | STUDENTS),
         ({"data__cache": "true"}, set()),
+        ({"data__repeat_below": "0.1"}, {path for path in UNLABELLED | LABELLED | STUDENTS if not path.startswith("data/")} - {"training/translate"}),
     ],
 )  # fmt: skip
 def test_a_key_costs_what_follows_from_it(change, lost):

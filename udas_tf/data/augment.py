@@ -17,7 +17,7 @@ from udas_tf.data.seeded import seeded_uniform
 __all__ = ["Augmented", "auto_augment", "k_views", "random_flip", "random_scale_crop"]
 
 
-@tf.function(jit_compile=True, autograph=False)
+@tf.function(autograph=False)
 def k_views(images: tf.Tensor, k: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """K views of each image for a teacher to label: itself (weak) and K - 1 draws of AutoAugment (strong).
 
@@ -27,18 +27,20 @@ def k_views(images: tf.Tensor, k: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.T
       seed: int32 [2]; the same seed gives the same views.
 
     Returns:
-      views, float32 [K, B, H, W, 3]; transforms, float32 [K, B, 2, 3], from each view to its original.
+      views, uint8 [K, B, H, W, 3]; transforms, float32 [K, B, 2, 3], from each view to its original.
       View 0 is the images as they came, unless they hold fractions of levels: those are rounded.
     """
     if k < 1:
         raise ValueError(f"k is {k}; there must be at least 1 view")
     batch, height, width, _ = images.shape
-    strong = policy.draw((k - 1) * batch, (height, width), seed)
-    nothing = tf.zeros([batch, 2])
-    operations = tf.concat([tf.cast(nothing, tf.int32), strong.operations], axis=0)
-    magnitudes = tf.concat([nothing, strong.magnitudes], axis=0)
-    views = policy.apply(tf.tile(images, [k, 1, 1, 1]), None, operations, magnitudes)
-    return tf.reshape(views.images, [k, *images.shape]), tf.reshape(views.transforms, [k, batch, 2, 3])
+    weak = policy.to_levels(images)
+    if k == 1:
+        return weak[tf.newaxis], geometry.identity(batch)[tf.newaxis]
+    drawn = policy.draw((k - 1) * batch, (height, width), seed)
+    strong = policy.apply(tf.tile(weak, [k - 1, 1, 1, 1]), None, drawn.operations, drawn.magnitudes)
+    views = tf.concat([weak, strong.images], axis=0)
+    transforms = tf.concat([geometry.identity(batch), strong.transforms], axis=0)
+    return tf.reshape(views, [k, *images.shape]), tf.reshape(transforms, [k, batch, 2, 3])
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -57,7 +59,7 @@ def random_flip(images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) ->
     images = tf.where(flipped[:, tf.newaxis, tf.newaxis, tf.newaxis], tf.reverse(images, [2]), images)
     if labels is not None:
         labels = tf.where(flipped[:, tf.newaxis, tf.newaxis], tf.reverse(labels, [2]), labels)
-    return Augmented(tf.cast(images, tf.float32), labels, geometry.horizontal_flip(flipped, images.shape[2]))
+    return Augmented(images, labels, geometry.horizontal_flip(flipped, images.shape[2]))
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -97,7 +99,7 @@ def random_scale_crop(
     lefts = draws[2] * (width * scales - size[1])
     transforms = geometry.crop(tops, lefts, scales)
     images = tf.cast(images, tf.float32)
-    images = tf.round(geometry.warp(images, transforms, "bilinear", geometry.IMAGE_FILL, size))
+    images = policy.to_levels(geometry.warp(images, transforms, "bilinear", geometry.IMAGE_FILL, size))
     if labels is not None:
         labels = geometry.warp(labels, transforms, fill=geometry.LABEL_FILL, size=size)
     return Augmented(images, labels, transforms)

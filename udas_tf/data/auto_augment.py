@@ -13,8 +13,8 @@ pixels. Other codes:
 
 How it is computed: per image one pass for each histogram needed, one for each operation that mixes pixels or
 channels (rotate, shear, colour, sharpness), and one look-up at the end into the table that all point-wise
-operations were composed into. Images run through a loop of conditionals, so that nothing is computed for an
-image that did not draw it, and the whole is one XLA program: the conditionals stay conditionals there.
+operations were composed into. One XLA program augments one image: conditionals stay conditionals there, so that
+nothing is computed that was not drawn, and the images of a batch run side by side.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Augmented(NamedTuple):
     """What an augmentation gives back.
 
     Attributes:
-      images: float32 [B, H, W, 3], 0..255.
+      images: uint8 [B, H, W, 3].
       labels: uint8 [B, H, W], 255 where the view sees outside; None when none were given.
       transforms: float32 [B, 2, 3], from the view's coordinates to the original's (see `geometry`).
     """
@@ -157,7 +157,7 @@ def draw(batch: int, size: tuple[int, int], seed: tf.Tensor) -> Draws:
     )
 
 
-@tf.function(jit_compile=True, autograph=False)
+@tf.function(autograph=False)
 def auto_augment(images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> Augmented:
     """One draw of AutoAugment's ImageNet policy for each image.
 
@@ -186,22 +186,26 @@ def apply(
     Returns:
       `Augmented`.
     """
-    levels = images
-    if images.dtype != tf.uint8:
-        levels = tf.cast(tf.clip_by_value(tf.round(images), 0, 255), tf.uint8)
+    parts = [to_levels(images), labels, operations, magnitudes]
+    images_apart = zip(*([None] * images.shape[0] if part is None else tf.unstack(part) for part in parts))
+    augmented = [_augment_one(*image) for image in images_apart]
+    return Augmented(*(None if part[0] is None else tf.stack(part) for part in zip(*augmented, strict=True)))
 
-    def one(inputs):
-        image, chosen, sizes = inputs
-        return _apply_to_one(image[tf.newaxis], chosen, sizes[:, tf.newaxis])
 
-    signature = (
-        tf.TensorSpec(levels.shape[1:], tf.uint8),
-        tf.TensorSpec([2, 3], tf.float32),
-    )
-    levels, transforms = tf.map_fn(one, (levels, operations, magnitudes), fn_output_signature=signature)
-    if labels is not None:
-        labels = tf.map_fn(_label_seen, (labels, transforms), fn_output_signature=labels.dtype)
-    return Augmented(tf.cast(levels, tf.float32), labels, transforms)
+def to_levels(images: tf.Tensor) -> tf.Tensor:
+    """uint8 of images 0..255 of any type, rounded."""
+    if images.dtype == tf.uint8:
+        return images
+    return tf.cast(tf.clip_by_value(tf.round(images), 0, 255), tf.uint8)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _augment_one(
+    image: tf.Tensor, label: tf.Tensor | None, operations: tf.Tensor, magnitudes: tf.Tensor
+) -> Augmented:
+    """`apply` to uint8 [H, W, 3], uint8 [H, W] or None, int32 [N], float32 [N]; a result without batch."""
+    image, transform = _apply_to_one(image[tf.newaxis], operations, magnitudes[:, tf.newaxis])
+    return Augmented(image, None if label is None else _label_seen(label, transform), transform)
 
 
 def _apply_to_one(
@@ -230,9 +234,9 @@ def _apply_to_one(
     return _look_up_if_needed(image, table)[0], transform[0]
 
 
-def _label_seen(inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+def _label_seen(label: tf.Tensor, transform: tf.Tensor) -> tf.Tensor:
     """Warps one label [H, W] by its transform [2, 3], if it moves anything."""
-    label, transform = inputs[0], inputs[1][tf.newaxis]
+    transform = transform[tf.newaxis]
     return tf.cond(
         tf.reduce_any(transform != geometry.identity(1)),
         lambda: geometry.warp(label[tf.newaxis], transform, fill=geometry.LABEL_FILL)[0],

@@ -88,7 +88,9 @@ DATASETS = {
 def source_train(config, classes: ClassSet) -> Split:
     """The simulator's training images; those without a label are left out."""
     section = config.data.source
-    split = _split("data.source", section, "sim", "train", section.images, config, classes, need_labels=True)
+    split = _split(
+        "data.source", section, section.domain, "train", section.images, config, classes, need_labels=True
+    )
     return _first(split, section.images, "data.source.images")
 
 

@@ -4,7 +4,7 @@ Batch i of a pipeline is a function of the seeds (its own and TensorFlow's globa
 and i alone: order comes from one seeded shuffle a pass, augmentation from stateless draws keyed by (seed, i). A resumed training starts the pipeline at its step and sees what it would have
 seen without the interruption.
 
-Batches are dictionaries: images float32 [B, H, W, 3] in [0, 255], labels uint8 [B, H, W] with 255 = ignored.
+Batches are dictionaries: images uint8 [B, H, W, 3], labels uint8 [B, H, W] with 255 = ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from udas_tf import pseudo_labels
-from udas_tf.data import augment, geometry, records
+from udas_tf.data import augment, geometry, records, repeat_factors
 from udas_tf.data.domain_cutmix import domain_cutmix
 
 
@@ -34,6 +34,8 @@ class Loading:
       auto_share: fraction of the images that the augmentation "auto" sends through AutoAugment.
       scale: (least, greatest) factor by which labelled images are enlarged before a random window of their own
         size is cut from them; (1, 1) leaves them as they are.
+      repeat_below: share of a set's images below which a class is rare, so that labelled images that show it come
+        more often (`data.repeat_factors`); 0 = each once a pass.
     """
 
     batch_size: int
@@ -43,22 +45,36 @@ class Loading:
     cache: bool
     auto_share: float = 1.0
     scale: tuple[float, float] = (1.0, 1.0)
+    repeat_below: float = 0.0
 
-    def batches(self, directory: Path, fields: Sequence[str], stream: int) -> tf.data.Dataset:
+    def labelled(self, directory: Path, stream: int) -> tf.data.Dataset:
+        """Endless shuffled batches {"image", "label"} of a labelled set, repeated by `repeat_below`."""
+        return self.batches(directory, ("image", "label"), stream, self.repeat_below)
+
+    def batches(
+        self, directory: Path, fields: Sequence[str], stream: int, repeat_below: float = 0.0
+    ) -> tf.data.Dataset:
         """Endless shuffled batches of decoded records.
 
         Args:
           directory: a set of role "training".
           fields: see `records.read`.
           stream: tells apart the sets that one pipeline reads, so that their orders differ.
+          repeat_below: as the attribute; 0 for sets without labels.
         """
         examples, manifest = records.read(directory, purpose="training", fields=fields, cache=self.cache)
-        buffer = min(manifest["count"], self.shuffle_images)
+        factors, most = None, manifest["count"]  # images a pass
+        if repeat_below:
+            factors = repeat_factors.of_set(directory, manifest, repeat_below)
+            most = int(np.ceil(factors).sum())
+        buffer = min(most, self.shuffle_images)
         first = (self.seed * 1_000 + stream) << 20  # the seed of the first pass; each pass has its own
 
         def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+            seed = first + number
+            images = examples if factors is None else repeat_factors.repeated(examples, factors, seed)
             # Reshuffling by TensorFlow would depend on how often the data set has been iterated before.
-            return examples.shuffle(buffer, seed=first + number, reshuffle_each_iteration=False)
+            return images.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
 
         order = tf.data.Dataset.counter().flat_map(one_pass)
         return order.skip(self.start_step * self.batch_size).batch(self.batch_size, drop_remainder=True)
@@ -74,10 +90,7 @@ class Loading:
         return augmented.prefetch(tf.data.AUTOTUNE)
 
     def augment_pair(self, batch: dict, augmentation: str, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """ "none", "flip" or "auto" (flip, then AutoAugment) of {"image", "label"}, after the random scale.
-
-        Images become float32.
-        """
+        """ "none", "flip" or "auto" (flip, then AutoAugment) of {"image", "label"}, after the random scale."""
         images, labels = batch["image"], batch["label"]
         if self.scale != (1.0, 1.0):
             size = tuple(images.shape[1:3])
@@ -91,7 +104,7 @@ class Loading:
 
 def labelled(loading: Loading, directory: Path, augmentation: str) -> tf.data.Dataset:
     """Batches {"image", "label"} of one labelled set, for supervised training."""
-    batches = loading.batches(directory, ("image", "label"), stream=0)
+    batches = loading.labelled(directory, stream=0)
     return loading.augmented(batches, lambda batch, seed: loading.augment_pair(batch, augmentation, seed))
 
 
@@ -131,11 +144,11 @@ def adaptation(
     With `labelled_target`, Domain CutMix batches take the place of the source's (METHOD.md section 3).
     """
     parts = {
-        "source": loading.batches(source, ("image", "label"), stream=0),
+        "source": loading.labelled(source, stream=0),
         "target": loading.batches(target, ("image",), stream=1),
     }
     if labelled_target is not None:
-        parts["labelled"] = loading.batches(labelled_target, ("image", "label"), stream=2)
+        parts["labelled"] = loading.labelled(labelled_target, stream=2)
 
     def augment_batch(batch, seed):
         if labelled_target is None:
@@ -146,7 +159,7 @@ def adaptation(
         images = batch["target"]["image"]
         if augmentation != "none":
             images = augment.random_flip(images, None, _subseed(seed, 1)).images
-        return {"source": source_pair, "target": {"image": tf.cast(images, tf.float32)}}
+        return {"source": source_pair, "target": {"image": images}}
 
     return loading.augmented(tf.data.Dataset.zip(parts), augment_batch)
 
@@ -169,11 +182,11 @@ def self_training(
     CutMix puts a box of the labelled batch into it.
     """
     parts = {
-        "source": loading.batches(source, ("image", "label"), stream=0),
+        "source": loading.labelled(source, stream=0),
         "pseudo": loading.batches(pseudo_labelled, ("image", "label", "confidence"), stream=1),
     }
     if labelled_target is not None:
-        parts["labelled"] = loading.batches(labelled_target, ("image", "label"), stream=2)
+        parts["labelled"] = loading.labelled(labelled_target, stream=2)
 
     def augment_batch(batch, seed):
         clean = (
@@ -191,7 +204,6 @@ def self_training(
             "label": pseudo_labels.mask(pseudo["label"], pseudo["confidence"], thresholds),
         }
         if mix_pseudo:
-            confident["image"] = tf.cast(confident["image"], tf.float32)
             confident = mix(confident, clean, _subseed(seed, 3))
         return {
             "labelled": {
@@ -223,9 +235,7 @@ def mix(around: dict, inside: dict, seed: tf.Tensor) -> dict[str, tf.Tensor]:
 def _auto_augment(batch: dict, share: float, seed: tf.Tensor) -> augment.Augmented:
     """AutoAugment of each image with probability `share`; the others stay as they are."""
     count = batch["image"].shape[0]
-    original = augment.Augmented(
-        tf.cast(batch["image"], tf.float32), batch["label"], geometry.identity(count)
-    )
+    original = augment.Augmented(batch["image"], batch["label"], geometry.identity(count))
     if share == 0.0:
         return original
     augmented = augment.auto_augment(batch["image"], batch["label"], seed)

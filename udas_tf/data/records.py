@@ -32,6 +32,7 @@ from udas_tf.errors import UserError
 
 SCHEMA = "udas-records-1"
 ROLES = ("training", "validation", "hidden")
+SHOWN_SHARE = 1e-3  # of an image's pixels; with fewer of a class, the image does not count as showing it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +150,8 @@ def write(
     listed = [dataclasses.asdict(file) for file in skipped]
     check_skipped(listed, strict)
     directory.mkdir(parents=True, exist_ok=True)
-    _claim(directory, {"role": role, "count": count, "shard_images": shard_images, **provenance})
+    mark = {"role": role, "count": count, "shard_images": shard_images, "shown_share": SHOWN_SHARE}
+    _claim(directory, mark | provenance)
     starts = range(0, count, shard_images)
     shards = []
     with progress.bar(count, label, "image") as bar:
@@ -293,6 +295,7 @@ def _manifest(directory: Path, role: str, shards: list[dict], skipped: list[dict
         "size": list(*sizes),
         "class_pixels": np.sum([shard["class_pixels"] for shard in shards], axis=0).tolist(),
         "labelled_ids": [id_ for shard in shards for id_ in shard["labelled_ids"]],
+        "labelled_classes": [shown for shard in shards for shown in shard["labelled_classes"]],
         "provenance": provenance,
         "skipped": skipped,
         "shards": [{key: shard[key] for key in ("file", "count", "bytes", "sha256")} for shard in shards],
@@ -362,10 +365,17 @@ def _write_shard(
             [np.zeros(256, np.int64), *(p.class_pixels for p in labelled)], axis=0
         ).tolist(),
         "labelled_ids": [packed.id for packed in labelled],
+        # Texts such as "0 2 10", so that JSON gives an image one line.
+        "labelled_classes": [" ".join(map(str, _shown(packed.class_pixels))) for packed in labelled],
         "skipped": skipped,
         "bytes": path.stat().st_size,
         "sha256": _sha256(path),
     }
+
+
+def _shown(class_pixels: np.ndarray) -> np.ndarray:
+    """The ids, 255 not among them, of SHOWN_SHARE of all pixels or more."""
+    return np.flatnonzero(class_pixels[:255] >= SHOWN_SHARE * class_pixels.sum())
 
 
 def _png(array: np.ndarray) -> bytes:

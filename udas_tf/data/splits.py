@@ -99,13 +99,14 @@ def of_streets(
     """Streets, rendered on the spot.
 
     Args:
-      domain: "sim" or "real".
+      domain: as `streets.domains.find` takes it.
       part: "train" or "val".
       count: images; Streets has no end, so at least 1.
       size: (height, width), pixels.
       seed: of the scenes.
       classes: whose ids the labels are to hold.
     """
+    streets.domains.find(domain)  # a wrong one is noticed now
     if part not in streets.SPLITS:
         raise UserError(f"streets has no split {part!r}; expected one of {', '.join(streets.SPLITS)}")
     if count < 1:

@@ -132,6 +132,7 @@ class ImageTranslation(Method):
         return terms
 
     def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
+        batch = {domain: tf.cast(images, tf.float32) for domain, images in batch.items()}
         with tf.GradientTape() as tape:
             translated = {
                 domain: self.generators[name](batch[OTHER[domain]], training=True)

@@ -30,7 +30,7 @@ class Supervised(Method):
         self.prepare(optimizer)
 
     def loss_terms(self, batch: dict) -> dict[str, tf.Tensor]:
-        """Unweighted terms of a batch {"image": float32 [B, H, W, 3], "label": uint8 [B, H, W]}."""
+        """Unweighted terms of a batch {"image": uint8 [B, H, W, 3], "label": uint8 [B, H, W]}."""
         outputs = inference.logits(self.segmenter, batch["image"], training=True)
         return {
             f"L_seg_{short}": cross_entropy(batch["label"], outputs[level])

@@ -7,7 +7,7 @@ from keras import initializers, layers
 from udas_tf.models.layers import GroupNorm, ReflectionPadding2D, SymmetricConv2D
 
 
-def resnet_generator(width=64, blocks=9) -> keras.Model:
+def resnet_generator(width=64, blocks=9, upsampling="transposed") -> keras.Model:
     """Translates images of one domain into the other: c7s1-w, d2w, d4w, R4w x blocks, u2w, uw, c7s1-3, tanh.
 
     Reflection padding in the 7x7 convolutions and residual blocks, instance norm without affine parameters
@@ -17,6 +17,9 @@ def resnet_generator(width=64, blocks=9) -> keras.Model:
     Args:
         width: w; 64 in the paper.
         blocks: residual blocks; the paper takes 9 from 256x256 on and 6 below.
+        upsampling: one of UPSAMPLING: "transposed" convolutions, as the CycleGAN code's, or "resize": nearest
+            neighbours, then a convolution with reflection padding, which leaves no checkerboard. `up0` and
+            `up1` then have a convolution's kernels, and no published checkpoint fits.
 
     Input: RGB [batch, height, width, 3] in 0..255, uint8 or float, of any size from 8x8 on; scaled to [-1, 1]
     inside. Output: float32 of the same shape, in 0..255. Sizes that 4 does not divide are rounded up on the
@@ -36,7 +39,7 @@ def resnet_generator(width=64, blocks=9) -> keras.Model:
     for index in range(blocks):
         x = _residual_block(x, 4 * width, f"block{index}")
     for index in range(2):
-        x = _norm_relu(_doubling_conv(x, 2 * width // 2**index, f"up{index}"), f"up{index}")
+        x = _norm_relu(UPSAMPLING[upsampling](x, 2 * width // 2**index, f"up{index}"), f"up{index}")
     x = _reflected_conv(x, 3, 7, "conv1")
     x = layers.Activation("tanh", dtype="float32", name="tanh")(x)
     x = layers.Rescaling(127.5, offset=127.5, dtype="float32", name="denormalize")(x)
@@ -59,6 +62,20 @@ def _doubling_conv(x, filters, name):
     + 1 rows and columns, of which the first of each goes."""
     x = layers.Conv2DTranspose(filters, 3, strides=2, kernel_initializer=_normal(), name=name)(x)
     return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
+
+
+def _resized_conv(x, filters, name):
+    """Nearest neighbours, then 3x3 [Odena et al. 2016, "Deconvolution and Checkerboard Artifacts"].
+
+    Of a transposed convolution's nine taps 1, 2 or 4 meet in a pixel, by whether its row and column are even;
+    here nine do everywhere, for four times the operations. The same function has a cheaper form: a 2x2
+    convolution of the small map for each of the four pixels that come of one, with sums of the taps.
+    """
+    x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_nearest")(x)
+    return _reflected_conv(x, filters, 3, name)
+
+
+UPSAMPLING = {"transposed": _doubling_conv, "resize": _resized_conv}
 
 
 def _norm_relu(x, name):

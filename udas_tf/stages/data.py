@@ -129,8 +129,8 @@ def report_table(report: dict) -> str:
 def _settings(config) -> dict:
     """The keys that the records of a run follow from, as JSON reads them back."""
     keys = {"seed": config.seed, "classes": config.classes, **configs.flatten(config.data, "data.")}
-    for bookkeeping in ("data.cache", "data.shuffle_images"):
-        del keys[bookkeeping]
+    for reading in ("data.cache", "data.shuffle_images", "data.repeat_below"):
+        del keys[reading]
     return {key: list(value) if isinstance(value, tuple) else value for key, value in keys.items()}
 
 

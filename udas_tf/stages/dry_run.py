@@ -66,7 +66,7 @@ def _batch(config, name: str) -> dict:
     count = config[name].batch_size
 
     def images(size) -> tf.TensorSpec:
-        return tf.TensorSpec([count, *size, 3], tf.float32)
+        return tf.TensorSpec([count, *size, 3], tf.uint8)
 
     whole = images(config.data.size)
     pair = {"image": whole, "label": tf.TensorSpec([count, *config.data.size], tf.uint8)}

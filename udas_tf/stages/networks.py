@@ -104,7 +104,9 @@ def output_discriminators(
 
 
 def generator(config) -> keras.Model:
-    return generators.resnet_generator(width=config.translate.width, blocks=config.translate.blocks)
+    section = config.translate
+    check("translate.upsampling", section.upsampling, generators.UPSAMPLING)
+    return generators.resnet_generator(section.width, section.blocks, section.upsampling)
 
 
 def trained_generator(config, run_dir: RunDir) -> keras.Model:

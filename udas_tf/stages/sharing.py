@@ -19,9 +19,20 @@ from udas_tf.stages import rounds
 CONFIG = RunDir("").config  # which marks the directory of a run
 LABELS = ("data.target.labelled", "data.target.label_seed")
 TRANSLATION = ("data.source", "translate")
+REPEATED = "data.repeat_below"  # of the labelled batches
 CHECK = ("translate.max_disagreement", "translate.on_disagreement")  # of translations, not of their generator
 # Keys and sections that only what names them follows from.
-_PARTIAL = ("model", "source", "supervised", "uda", "pseudo_label", "student", *TRANSLATION, *LABELS)
+_PARTIAL = (
+    "model",
+    "source",
+    "supervised",
+    "uda",
+    "pseudo_label",
+    "student",
+    REPEATED,
+    *TRANSLATION,
+    *LABELS,
+)
 # Keys that decide what a run makes, or how fast, and nothing of what is made.
 _IDLE = ("rows", "student.rounds", "data.cache", "evaluate.batch_size")
 
@@ -85,7 +96,7 @@ def artefacts(config) -> dict[Path, dict[str, Any]]:
     def of(*needs: str) -> dict[str, Any]:
         return {key: value for key, value in every.items() if _under(key, needs) or not _under(key, _PARTIAL)}
 
-    seen_by = ("model", "source")  # the network that translations are held to, or checked by
+    seen_by = ("model", "source", REPEATED)  # the network that translations are held to, or checked by
     generator = of(*TRANSLATION, *(seen_by if rounds.semantic(config) else ()))
     found = {
         layout.data("source_train"): of("data.source"),
@@ -109,8 +120,8 @@ def artefacts(config) -> dict[Path, dict[str, Any]]:
 def _needs(row: rounds.Row) -> tuple[str, ...]:
     """The keys and sections, among the partial ones, that a row's network follows from."""
     if row.stage == "supervised":
-        return ("model", "supervised", *LABELS)
-    needs = ("model", "data.source", "source")  # an adapted network may start from the source's
+        return ("model", "supervised", REPEATED, *LABELS)
+    needs = ("model", "data.source", "source", REPEATED)  # an adapted network may start from the source's
     if row.translated:
         needs += TRANSLATION
     match row.stage:

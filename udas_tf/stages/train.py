@@ -121,7 +121,13 @@ def _inputs(run_dir: RunDir, row: rounds.Row) -> dict[str, Path]:
 def _loading(config, section, start: int, **augmentation) -> pipeline.Loading:
     data = config.data
     return pipeline.Loading(
-        section.batch_size, config.seed, start, data.shuffle_images, data.cache, **augmentation
+        section.batch_size,
+        config.seed,
+        start,
+        data.shuffle_images,
+        data.cache,
+        repeat_below=data.repeat_below,
+        **augmentation,
     )
 
 

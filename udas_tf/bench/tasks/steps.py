@@ -22,8 +22,8 @@ def timed_steps(method: Method, batch: dict, least_seconds: float) -> list[float
 
 
 def images(batch: int, size: tuple[int, int], seed: int) -> tf.Tensor:
-    """float32 [batch, height, width, 3] in 0..255."""
-    return tf.floor(256 * tf.random.stateless_uniform((batch, *size, 3), (seed, 0)))
+    """uint8 [batch, height, width, 3]."""
+    return tf.cast(tf.random.stateless_uniform((batch, *size, 3), (seed, 0), 0, 256, tf.int32), tf.uint8)
 
 
 def labels(batch: int, size: tuple[int, int], classes: int) -> tf.Tensor:

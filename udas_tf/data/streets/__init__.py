@@ -1,17 +1,19 @@
-"""Streets, the embedded data set: procedural street scenes seen from a driving car, in two domains.
+"""Streets, the embedded data set: procedural street scenes seen from a driving car, in three domains.
 
 `sim` is the clean rendering of regular streets, `real` the same world through other layouts, light, weather
-and a camera with faults. A picture is a pure function of its domain, split, index and seed; none is stored.
+and a camera with faults, `game` a simulator to train on for photographs: towns, light, weather and cameras of
+every kind. A picture is a pure function of its domain, split, index and seed; none is stored.
 
-From layout to pixels: `plan` and `layout` place things, `shapes` and `materials` say what they look like,
-`domains` draws light and camera, `faces` sorts, `render` rasterises, `shading` colours, `camera` develops.
+From layout to pixels: `plan`, `layout` and `town` place things, `shapes`, `town_shapes` and `materials` say
+what they look like, `domains` and `game` draw light and camera, `faces` sorts, `render` rasterises, `shading`
+colours, `camera` develops.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from udas_tf.data.streets.domains import DOMAINS
+from udas_tf.data.streets.domains import find
 from udas_tf.data.streets.render import render_scene
 from udas_tf.errors import UserError
 
@@ -25,7 +27,7 @@ def render(
     """One picture with its labels; the same bytes for the same arguments, in any order and process.
 
     Args:
-      domain: "sim" or "real".
+      domain: "sim", "real" or "game", or one with parts of others, see `domains.find`.
       split: "train" or "val"; each has its own scenes.
       index: which picture of the split, from 0; there is no last one.
       seed: of the whole data set, from 0.
@@ -37,8 +39,7 @@ def render(
     Raises:
       UserError: unknown domain or split, negative index or seed, size too small.
     """
-    if domain not in DOMAINS:
-        raise UserError(f"Streets has no domain {domain!r}; use one of {', '.join(DOMAINS)}.")
+    number, drawn = find(domain)
     if split not in SPLITS:
         raise UserError(f"Streets has no split {split!r}; use one of {', '.join(SPLITS)}.")
     if index < 0 or seed < 0:
@@ -47,6 +48,6 @@ def render(
         raise UserError(
             f"Streets needs a (height, width) of {MIN_SIZE} pixels or more each; got {tuple(size)}."
         )
-    key = [seed, list(DOMAINS).index(domain), SPLITS.index(split), index]
+    key = [seed, number, SPLITS.index(split), index]
     scene_rng, noise_rng = (np.random.default_rng([*key, stream]) for stream in range(2))
-    return render_scene(DOMAINS[domain].scene(scene_rng), (int(size[0]), int(size[1])), noise_rng)
+    return render_scene(drawn.scene(scene_rng), (int(size[0]), int(size[1])), noise_rng)

@@ -69,6 +69,7 @@ class Develop:
       blur: deviation of the point spread in thousandths of the picture's width.
       shot, read: noise deviation at full signal and at none, 0..1.
       jpeg: quality 0..100.
+      sharpen: share of the difference from a blurred picture that is added.
     """
 
     colour: np.ndarray
@@ -80,6 +81,7 @@ class Develop:
     shot: float
     read: float
     jpeg: int
+    sharpen: float = 0.0
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Develop:
@@ -104,6 +106,9 @@ class Develop:
         height, width = light.shape[:2]
         sigma = self.blur * width / 1000
         picture = cv2.GaussianBlur(light, (0, 0), sigma) if sigma > 0.2 else light
+        if self.sharpen:
+            soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
+            picture = cv2.addWeighted(picture, 1 + self.sharpen, soft, -self.sharpen, 0)
         picture = cv2.transform(picture, (self.colour / 255).astype(np.float32))
         shading = 1 - self.vignette * _corner_distance((height, width))
         picture = np.clip(picture * cv2.merge([shading] * 3), 0, 1)

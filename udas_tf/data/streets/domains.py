@@ -1,4 +1,4 @@
-"""The two domains: how their streets, cameras and light are drawn."""
+"""The domains: how their streets, cameras and light are drawn."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from collections.abc import Callable
 import numpy as np
 
 from udas_tf.data.streets.camera import Develop, Pinhole
+from udas_tf.data.streets.game import GAME, game_camera, game_look, game_plan
 from udas_tf.data.streets.layout import Layout
-from udas_tf.data.streets.materials import REAL, SIM, Palette
+from udas_tf.data.streets.materials import REAL, SIM, Material, Palette
 from udas_tf.data.streets.plan import Plan, real_plan, sim_plan
 from udas_tf.data.streets.scene import Ground, Look, Scene, Sun
+from udas_tf.data.streets.town import TownLayout
+from udas_tf.errors import UserError
+
+# Materials added later must not shift the random numbers of `real`.
+_MATERIALS_OF_REAL = Material.CLUTTER + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +37,10 @@ class Domain:
     def scene(self, rng: np.random.Generator) -> Scene:
         plan = self.plan(rng)
         camera = self.camera(plan, rng)
-        layout = Layout(plan, self.palette, camera.position[0], rng)
+        kind = Layout if plan.town is None else TownLayout
+        layout = kind(plan, self.palette, camera.position[0], rng)
         ground = Ground.from_patches(layout.road, layout.patches)
         return Scene(camera, layout.road, ground, layout.items, self.look(rng))
-
-
-def _towards(azimuth: float, elevation: float) -> tuple[float, float, float]:
-    """Unit vector; azimuth from the street's direction to the right, radians."""
-    level = np.cos(elevation)
-    return float(level * np.sin(azimuth)), float(np.sin(elevation)), float(level * np.cos(azimuth))
 
 
 def _sim_camera(plan: Plan, rng: np.random.Generator) -> Pinhole:
@@ -59,7 +60,7 @@ def _real_camera(plan: Plan, rng: np.random.Generator) -> Pinhole:
 def _sim_look(rng: np.random.Generator) -> Look:
     return Look(
         colours=SIM.table(),
-        sun=Sun(_towards(-2.4, 0.9), 0.4, 0.72, (1, 1, 1), (1, 1, 1), casts=False),
+        sun=Sun(Sun.towards(-2.4, 0.9), 0.4, 0.72, (1, 1, 1), (1, 1, 1), casts=False),
         sky=(SIM.sky_zenith, SIM.sky_horizon), clouds=0.0, cloud_shift=0.0, texture_strength=0.0,
         haze_distance=0.0, haze_colour=SIM.sky_horizon, develop=None,
     )  # fmt: skip
@@ -69,12 +70,13 @@ def _real_look(rng: np.random.Generator) -> Look:
     overcast = rng.random() < 0.35
     day = rng.uniform(0.85, 1.1)
     colours = REAL.table()
-    colours *= rng.normal(1, 0.05, colours.shape) * rng.normal(1, 0.05, (len(colours), 1))
+    own = colours[:_MATERIALS_OF_REAL]
+    own *= rng.normal(1, 0.05, own.shape) * rng.normal(1, 0.05, (len(own), 1))
     zenith = (186, 190, 194) if overcast else REAL.sky_zenith
     return Look(
         colours=colours,
         sun=Sun(
-            _towards(rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.1)),
+            Sun.towards(rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.1)),
             strength=(0.12 if overcast else rng.uniform(0.5, 0.7)) * day,
             ambient=(0.85 if overcast else rng.uniform(0.45, 0.58)) * day,
             tint=(1.06, 1.0, 0.88), shade_tint=(0.96, 1.0, 1.06), casts=not overcast,
@@ -91,4 +93,28 @@ def _real_look(rng: np.random.Generator) -> Look:
 DOMAINS = {
     "sim": Domain(sim_plan, _sim_camera, _sim_look, SIM),
     "real": Domain(real_plan, _real_camera, _real_look, REAL),
+    "game": Domain(game_plan, game_camera, game_look, GAME),
 }
+_PARTS = tuple(field.name for field in dataclasses.fields(Domain))
+
+
+def find(name: str) -> tuple[int, Domain]:
+    """A domain and the number that its random numbers start from.
+
+    Args:
+      name: "sim", or with parts of others, "sim+game_look+game_palette", so that what a part is worth can be
+        measured.
+
+    Raises:
+      UserError: unknown domain or part.
+    """
+    base, *exchanged = name.split("+")
+    parts = dict(part.partition("_")[::2][::-1] for part in exchanged)
+    known = base in DOMAINS and all(part in _PARTS and owner in DOMAINS for part, owner in parts.items())
+    if not known:
+        raise UserError(
+            f"Streets has no domain {name!r}; use one of {', '.join(DOMAINS)}, "
+            f"or one with parts ({', '.join(_PARTS)}) of others, as in 'sim+game_look'."
+        )
+    new = {part: getattr(DOMAINS[owner], part) for part, owner in parts.items()}
+    return list(DOMAINS).index(base), dataclasses.replace(DOMAINS[base], **new)

@@ -1,6 +1,8 @@
-"""Where things are: draws a street for either domain, as ground patches and items."""
+"""Where things are: draws a street, as ground patches and items."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,6 +19,9 @@ _CAR_LENGTH, _BUS_LENGTH, _TRUCK_LENGTH, _BICYCLE_LENGTH = 4.6, 11.0, 8.2, 1.8
 
 class Layout:
     """Fills `patches` and `items` for a plan; the camera is `eye_t` metres right of the centre line."""
+
+    _leaf = M.LEAF
+    _vehicles = (0.62, 0.1, 0.12)  # how often what drives is a car, a lorry, a bus
 
     def __init__(self, plan: Plan, palette: Palette, eye_t: float, rng: np.random.Generator):
         self.plan, self.palette, self.eye_t, self._rng = plan, palette, eye_t, rng
@@ -108,7 +113,7 @@ class Layout:
 
     def _place_lots(self, side: int) -> None:
         names, weights = list(self.plan.lots), np.array(list(self.plan.lots.values()))
-        place = {"block": self._block, "house": self._house, "park": self._park, "walled": self._walled}
+        place = self._lot_builders()
         s = 0.0
         while s < _FAR:
             width = 13.0 * (1 + self.plan.irregular * self._rng.uniform(-0.4, 0.5))
@@ -123,6 +128,10 @@ class Layout:
                 width = room
             place[self._rng.choice(names, p=weights / weights.sum())](side, s, width)
             s += width
+
+    def _lot_builders(self) -> dict[str, Callable]:
+        """By the names of `plan.lots`: (side, start along the street, width)."""
+        return {"block": self._block, "house": self._house, "park": self._park, "walled": self._walled}
 
     def _building(self, mesh, s, t, across, along, floors) -> None:
         pitch = self._rng.uniform(1.9, 3.0)
@@ -204,7 +213,7 @@ class Layout:
     def _foliage(self, kind, s, t, y, scale) -> None:
         x, z, heading = self.road.to_world(np.float64(s), np.float64(t))
         towards_eye = float(np.arctan2(x - self.eye_t, z) - heading)
-        mesh = shapes.crown(kind, int(self._rng.integers(6)))
+        mesh = shapes.crown(kind, int(self._rng.integers(6)), self._leaf)
         self._add(
             mesh, s, t, y=y, yaw=towards_eye, scale=scale, tints=(self._colour(self.palette.leaves),) * 3
         )
@@ -215,13 +224,7 @@ class Layout:
         facing = 0.0 if side > 0 else np.pi
         for s in self._spaced(plan.lamps, 6):
             if not self._in_junction(s, 1):
-                self._add(
-                    shapes.lamp_post(),
-                    s,
-                    side * (kerb + 0.5),
-                    yaw=facing,
-                    scale=(1, rng.uniform(0.9, 1.1), 1),
-                )
+                self._lamp(s, side * (kerb + 0.5), facing)
         outer = kerb + plan.walk[side > 0] + max(plan.verge[side > 0] / 2, 0.1)
         for s in self._spaced(plan.trees, 5):
             if plan.verge[side > 0] > 0 and not self._in_junction(s, 3):
@@ -232,6 +235,9 @@ class Layout:
         for s in self._spaced(9, 5):
             if rng.random() < plan.clutter and not self._in_junction(s, 1):
                 self._clutter(s, side * (kerb + plan.walk[side > 0] - 0.5))
+
+    def _lamp(self, s, t, yaw) -> None:
+        self._add(shapes.lamp_post(), s, t, yaw=yaw, scale=(1, self._rng.uniform(0.9, 1.1), 1))
 
     def _sign(self, s, t, yaw) -> None:
         shape = ("disc", "triangle", "board")[self._rng.integers(3)]
@@ -266,15 +272,18 @@ class Layout:
     def _vehicle(self, kind: str, s, t, yaw) -> None:
         palette, size = self.palette, float(self._rng.uniform(0.94, 1.08))
         if kind == "car":
-            mesh = shapes.car(
-                ("saloon", "hatch", "estate", "van")[self._rng.choice(4, p=[0.35, 0.3, 0.22, 0.13])]
-            )
+            mesh = self._car()
             paint = self._colour(palette.cars)
         else:
             mesh = {"bus": shapes.bus, "truck": shapes.truck}[kind]()
             paint = self._colour({"bus": palette.buses, "truck": palette.lorries}[kind])
         tints = (paint, self._colour(palette.trims), paint)
         self._add(mesh, s, t, yaw=yaw, scale=(1, size, size), tints=tints)
+
+    def _car(self) -> shapes.Mesh:
+        return shapes.car(
+            ("saloon", "hatch", "estate", "van")[self._rng.choice(4, p=[0.35, 0.3, 0.22, 0.13])]
+        )
 
     def _cycle(self, s, t, yaw, with_rider: bool) -> None:
         top, bottom = self._colour(self.palette.clothes), self._colour(self.palette.clothes)
@@ -311,7 +320,7 @@ class Layout:
     def _drive_traffic(self) -> None:
         plan, rng = self.plan, self._rng
         lengths = {"car": _CAR_LENGTH, "truck": _TRUCK_LENGTH, "bus": _BUS_LENGTH, "cycle": _BICYCLE_LENGTH}
-        shares = np.array([0.62, 0.1, 0.12, 0.16 * plan.riders / 0.7])
+        shares = np.array([*self._vehicles, 0.16 * plan.riders / 0.7])
         for lane in range(-plan.lanes, plan.lanes):
             t, yaw = (lane + 0.5) * plan.lane, (0.0 if lane >= 0 else np.pi)
             s = rng.uniform(9, 22) if lane >= 0 else rng.uniform(6, 16)

@@ -46,6 +46,13 @@ class Material(enum.IntEnum):
     SIGN_FACE = enum.auto()
     SIGN_RIM = enum.auto()
     CLUTTER = enum.auto()
+    TWIGS = enum.auto()
+    FOLIAGE = enum.auto()
+    RAILING = enum.auto()
+    ADVERT = enum.auto()
+    FASCIA = enum.auto()
+    REPAIR = enum.auto()
+    YELLOW_LINE = enum.auto()
 
 
 # Position of a material's colour among the three tints of an item; the others use the palette.
@@ -54,10 +61,12 @@ TINT_SLOT = {
     Material.LEAF: 0, Material.FACADE: 0, Material.ROOF: 2, Material.MASONRY: 0, Material.BARS: 0,
     Material.SIGN_FACE: 0,
     Material.SIGN_RIM: 1, Material.CLUTTER: 0, Material.LAMP_RED: 0, Material.LAMP_AMBER: 1,
-    Material.LAMP_GREEN: 2,
+    Material.LAMP_GREEN: 2, Material.TWIGS: 0, Material.FOLIAGE: 0, Material.RAILING: 0, Material.ADVERT: 0,
+    Material.FASCIA: 1,
 }  # fmt: skip
 
 
+@functools.cache
 def tint_slots() -> np.ndarray:
     """int64 [materials]: the tint slot of each material, -1 for those of the palette."""
     return np.array([TINT_SLOT.get(material, -1) for material in Material])
@@ -99,7 +108,8 @@ SIM = Palette(
         Material.KERB: (220, 210, 205), Material.GRASS: (122, 190, 66), Material.GLASS: (60, 95, 140),
         Material.RUBBER: (25, 25, 28), Material.METAL: (190, 195, 200), Material.HEADLAMP: (255, 250, 215),
         Material.TAILLAMP: (230, 20, 20), Material.HAIR: (60, 40, 25), Material.BARK: (120, 78, 42),
-        Material.POLE: (130, 135, 145), Material.HOUSING: (35, 38, 35),
+        Material.POLE: (130, 135, 145), Material.HOUSING: (35, 38, 35), Material.REPAIR: (75, 75, 85),
+        Material.YELLOW_LINE: (250, 215, 60),
     },
     sky_zenith=(70, 140, 240),
     sky_horizon=(165, 210, 255),
@@ -132,7 +142,8 @@ REAL = Palette(
         Material.GLASS: (64, 72, 78),
         Material.RUBBER: (34, 33, 33), Material.METAL: (140, 142, 142), Material.HEADLAMP: (225, 222, 205),
         Material.TAILLAMP: (150, 38, 34), Material.HAIR: (58, 46, 38), Material.BARK: (92, 82, 70),
-        Material.POLE: (112, 114, 112), Material.HOUSING: (48, 50, 46),
+        Material.POLE: (112, 114, 112), Material.HOUSING: (48, 50, 46), Material.REPAIR: (84, 84, 86),
+        Material.YELLOW_LINE: (190, 160, 80),
     },
     sky_zenith=(140, 172, 208),
     sky_horizon=(222, 224, 222),
@@ -171,6 +182,7 @@ class Texture(enum.IntEnum):
     LEAF = enum.auto()
     GRASS = enum.auto()
     BARS = enum.auto()
+    TEXT = enum.auto()
 
 
 # material: (texture, side of one tile in metres, relative contrast); the others are SMOOTH.
@@ -188,9 +200,15 @@ TEXTURED = {
     Material.BARS: (Texture.BARS, 2.0, 0.75),
     Material.TOP: (Texture.PLASTER, 1.5, 0.45),
     Material.BOTTOM: (Texture.PLASTER, 1.5, 0.4),
+    Material.FOLIAGE: (Texture.LEAF, 3.0, 0.95),
+    Material.ADVERT: (Texture.TEXT, 1.6, 0.8),
+    Material.FASCIA: (Texture.TEXT, 3.0, 0.8),
+    Material.REPAIR: (Texture.ASPHALT, 6.0, 0.55),
+    Material.YELLOW_LINE: (Texture.ASPHALT, 6.0, 0.45),
 }
 
 
+@functools.cache
 def texture_table() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per material: texture int64 [M], tile side in metres float32 [M], contrast float32 [M]."""
     rows = [TEXTURED.get(material, (Texture.SMOOTH, 4.0, 0.25)) for material in Material]
@@ -218,6 +236,13 @@ def _courses(rng: np.random.Generator, rows: int, columns: int, joint: float) ->
     return np.where(in_joint, -1.6, tone)
 
 
+def _lettering(rng: np.random.Generator, lines: int) -> np.ndarray:
+    """Lines of dark and light strokes, as wide as letters are; the gaps between lines are plain."""
+    at = np.arange(TEXTURE_SIZE) * lines // TEXTURE_SIZE
+    strokes = rng.choice([-1.0, 0.0, 0.0, 0.9], (lines, TEXTURE_SIZE // 8)).repeat(8, axis=1)
+    return np.where((at % 2 == 0)[:, None], strokes[at], 0.0)
+
+
 @functools.lru_cache(maxsize=1)
 def atlas() -> np.ndarray:
     """float32 [textures, N, N]: tileable deviations from a material's colour, about -1..1."""
@@ -236,6 +261,25 @@ def atlas() -> np.ndarray:
         Texture.GRASS: 0.35 * medium + 0.2 * fine + 0.3 * coarse,
         Texture.BARS: bars,
     }
+    layers[Texture.TEXT] = _lettering(rng, 8)
     # Rounded, so that the last bits of a Fourier transform do not matter.
     stack = np.stack([layers[texture] for texture in Texture])
     return (np.round(np.clip(stack, -1, 1) * 64) / 64).astype(np.float32)
+
+
+# Tiles a metre of the materials that one can see through.
+SHEER = {Material.TWIGS: 0.45, Material.FOLIAGE: 0.35, Material.RAILING: 0.5}
+
+
+@functools.lru_cache(maxsize=1)
+def gaps() -> dict[Material, np.ndarray]:
+    """Of each material of SHEER uint8 [N, N], tileable: 1 where it is, 0 where one sees through."""
+    rng = np.random.default_rng(21)
+    at = np.arange(TEXTURE_SIZE)
+    railing = (at % 16 < 6)[None] | (at % 128 < 12)[:, None]
+    solid = {
+        Material.TWIGS: (np.abs(_fractal(rng, 1.1)) < 0.32) | (_fractal(rng, 0.8) > 1.3),
+        Material.FOLIAGE: _fractal(rng, 1.1) > -0.7,
+        Material.RAILING: railing,
+    }
+    return {material: pattern.astype(np.uint8) for material, pattern in solid.items()}

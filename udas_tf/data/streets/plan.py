@@ -1,4 +1,4 @@
-"""How streets of either domain are laid out, as figures."""
+"""How streets are laid out, as figures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,37 @@ import dataclasses
 import numpy as np
 
 _LOTS = ("block", "house", "park", "walled")
+
+
+@dataclasses.dataclass(frozen=True)
+class Town:
+    """Figures of a street as it is used and worn; probabilities 0..1, but for the spacings in metres.
+
+    Attributes:
+      tone_spread: deviation of the logarithm of an item's brightness.
+      bare: trees without leaves; street_trees: along the kerb, wherever it has room.
+      shops: of houses in a row.
+      worn: of markings, that they are gone; repairs: that a stretch of the road was mended.
+      yellow_lines: that they run along a kerb; bars: dashes, letters and what is left of them on the road.
+      railings, bollards, islands: that a side of the street, or the middle of the road, has some.
+      masts, adverts: spacing.
+      strollers: knots of people on a side, on average.
+    """
+
+    tone_spread: float
+    bare: float
+    street_trees: float
+    shops: float
+    worn: float
+    repairs: float
+    yellow_lines: float
+    bars: float
+    railings: float
+    bollards: float
+    islands: float
+    masts: float
+    adverts: float
+    strollers: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +55,7 @@ class Plan:
       trees, lamps: spacing along the street.
       parked, traffic, riders, people, clutter, signs: how full the street is, 0..1.
       colour_spread: deviation of an item's colour from the palette's, in RGB steps.
+      town: what a denser street has besides; None without any of it.
     """
 
     irregular: float
@@ -45,6 +77,7 @@ class Plan:
     clutter: float
     signs: float
     colour_spread: float
+    town: Town | None = None
 
     @property
     def half_road(self) -> float:

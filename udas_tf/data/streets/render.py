@@ -1,7 +1,8 @@
 """Turns a scene into pixels: which face each pixel sees, then label and light by looking that face up.
 
 Image and label come from one buffer of face numbers at twice the resolution, so that they agree by
-construction: a label is the commonest of a pixel's four samples, a colour their mean.
+construction: a label is the commonest of a pixel's four samples, a colour their mean. Through twigs, leaves
+and railings the image shows what is behind; their labels have no gaps, as annotators draw them.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import numpy as np
 
 from udas_tf.data.streets.camera import NEAR, Pinhole
 from udas_tf.data.streets.faces import faces_of
+from udas_tf.data.streets.materials import SHEER, TEXTURE_SIZE, Material, gaps
 from udas_tf.data.streets.scene import Scene
 from udas_tf.data.streets.shading import light_of, shadow_map
 from udas_tf.data.streets.shapes import LABEL
 
 _SAMPLES = 2  # per pixel and axis
 _SHIFT = 4  # fractional bits of polygon corners
+_SHEER_FROM = 14  # samples; what is smaller hides what is behind it
 _BONNET = np.array([52, 56, 62], np.float32)
 
 
@@ -33,8 +36,10 @@ def render_scene(
     seen = np.flatnonzero((offset < 0) & (in_camera[..., 2].max(1) > NEAR))
     faces, in_camera, plane = faces.take(seen), in_camera[seen], plane[seen] / offset[seen, None]
 
-    ids = _face_numbers(scene.camera, in_camera, (size[0] * _SAMPLES, size[1] * _SAMPLES))
-    label = _commonest(np.append(LABEL["sky"], faces.labels).astype(np.uint8)[ids])
+    ids, covering = _face_numbers(
+        scene.camera, in_camera, faces.materials, (size[0] * _SAMPLES, size[1] * _SAMPLES)
+    )
+    label = _commonest(np.append(LABEL["sky"], faces.labels).astype(np.uint8)[covering])
     channels = light_of(scene, faces, in_camera, plane, ids, shadows)
     light = cv2.merge([cv2.resize(channel, size[::-1], interpolation=cv2.INTER_AREA) for channel in channels])
     if scene.camera.bonnet:
@@ -44,22 +49,48 @@ def render_scene(
     return scene.look.develop(light, rng), label
 
 
-def _face_numbers(camera: Pinhole, in_camera: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """int32 [H, W]: 1 + the last face painted on each pixel, 0 for none."""
+def _face_numbers(
+    camera: Pinhole, in_camera: np.ndarray, materials: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """int32 [H, W] twice, with gaps and with them closed: 1 + the last face on a pixel, 0 for none."""
     ids = np.zeros(size, np.int32)
+    sheer = np.isin(materials, list(SHEER))
+    covering = np.zeros(size, np.int32) if sheer.any() else ids
     whole = in_camera[..., 2].min(1) > NEAR
     ahead = np.maximum(in_camera[..., 2:], NEAR)
     flat = camera.to_pixels(np.concatenate([in_camera[..., :2], ahead], -1), size)
     low, high = flat.min(1), flat.max(1)
     outside = whole & ((high < 0) | (low > np.array(size[::-1]))).any(1)
     fixed = np.round(flat * (1 << _SHIFT)).astype(np.int32)
+    sheer &= whole & ((high - low).max(1) >= _SHEER_FROM)
     for number in np.flatnonzero(~outside):
         corners = fixed[number]
+        if sheer[number]:
+            material = Material(materials[number])
+            metre = camera.focal * size[1] / in_camera[number, :, 2].mean()  # in samples
+            step = SHEER[material] * TEXTURE_SIZE / metre
+            _paint_sheer(ids, covering, corners, int(number) + 1, gaps()[material], step)
+            continue
         if not whole[number]:
             clipped = camera.to_pixels(_clip_near(in_camera[number]), size)
             corners = np.round(clipped * (1 << _SHIFT)).astype(np.int32)
         cv2.fillConvexPoly(ids, corners, int(number) + 1, cv2.LINE_8, _SHIFT)
-    return ids
+    # Faces are painted in the order of their numbers: the later of two is the one in front.
+    return ids, np.maximum(ids, covering)
+
+
+def _paint_sheer(ids, covering, corners, number: int, pattern: np.ndarray, step: float) -> None:
+    """A convex polygon: all of it into `covering`, what `pattern` has, `step` texels a pixel, into `ids`."""
+    height, width = ids.shape
+    (left, top), (right, bottom) = corners.min(0) >> _SHIFT, (corners.max(0) >> _SHIFT) + 2
+    rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
+    inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    offset = np.array([columns.start, rows.start]) << _SHIFT
+    cv2.fillConvexPoly(inside, (corners - offset).astype(np.int32), 1, cv2.LINE_8, _SHIFT)
+    row = ((np.arange(rows.start, rows.stop) - top) * step).astype(int) % TEXTURE_SIZE
+    column = ((np.arange(columns.start, columns.stop) - left) * step + number * 37).astype(int) % TEXTURE_SIZE
+    covering[rows, columns][inside > 0] = number
+    ids[rows, columns][(inside & pattern[row[:, None], column]) > 0] = number
 
 
 def _clip_near(corners: np.ndarray) -> np.ndarray:

@@ -65,6 +65,12 @@ class Sun:
     shade_tint: tuple[float, float, float]
     casts: bool
 
+    @staticmethod
+    def towards(azimuth: float, elevation: float) -> tuple[float, float, float]:
+        """Unit vector; azimuth from the street's direction to the right, radians."""
+        level = np.cos(elevation)
+        return float(level * np.sin(azimuth)), float(np.sin(elevation)), float(level * np.cos(azimuth))
+
 
 @dataclasses.dataclass(frozen=True)
 class Ground:
@@ -103,10 +109,11 @@ class Look:
     Attributes:
       colours: float32 [materials, 3], of materials that no tint colours.
       sky: RGB at the zenith and at the horizon.
-      clouds: cover, 0 none; cloud_shift moves them.
+      clouds: cover, 0 none; cloud_shift moves them; cloud is their colour.
       texture_strength: factor of the materials' contrasts, 0 flat.
       haze_distance: metres after which 63 per cent of the colour is haze; 0 for clear air.
       develop: from light to file, None for a clean picture.
+      wet: share of the sky that the road mirrors at a grazing view, 0..1.
     """
 
     colours: np.ndarray
@@ -118,6 +125,8 @@ class Look:
     haze_distance: float
     haze_colour: tuple[float, ...]
     develop: Develop | None
+    cloud: tuple[float, ...] = (238.0, 238.0, 236.0)
+    wet: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

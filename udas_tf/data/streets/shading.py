@@ -13,11 +13,11 @@ from udas_tf.data.streets.camera import NEAR
 from udas_tf.data.streets.faces import Faces
 from udas_tf.data.streets.materials import Material, Texture, atlas, texture_table
 from udas_tf.data.streets.scene import Look, Scene
+from udas_tf.data.streets.shapes import LABEL
 
 _SHADOW_CELL, _SHADOW_HALF, _SHADOW_DEPTH = 0.15, 30.0, 90.0  # metres: cell, reach to each side, reach ahead
 _TEXTURE_FADE = 35.0  # metres at which a texture has lost half its contrast
 _BARS_CONTRAST = 0.5  # at least: a fence without its gaps would be a wall
-_CLOUD = (238, 238, 236)
 _DOOR = (0.9, 0.6, 0.45)  # of the glass's colour
 
 
@@ -43,7 +43,8 @@ def light_of(
     number, rays = flat[hit].astype(np.intp) - 1, rays[:, hit]
 
     # Where the pixel's ray meets the face's plane; at a face's rim it may miss the face and fly far past it.
-    depth = 1 / _dot(plane, number, rays)
+    with np.errstate(divide="ignore"):  # by a ray along the face
+        depth = 1 / _dot(plane, number, rays)
     nearest, farthest = np.maximum(in_camera[..., 2].min(1), NEAR), in_camera[..., 2].max(1)
     depth = np.clip(depth, nearest[number], farthest[number])
     world = np.einsum("ji,jn->in", scene.camera.rotation().astype(np.float32), rays * depth)
@@ -58,6 +59,8 @@ def light_of(
     across, up = _on_face(faces, number, world)
     _paint_windows(scene.look, faces, number, across, up, colour)
     _add_texture(scene.look, faces, number, across, up, depth, colour)
+    if scene.look.wet:
+        _mirror_sky(scene, faces, number, rays, colour)
     if scene.look.haze_distance:
         veil = 1 - np.exp(depth * (-1 / scene.look.haze_distance))
         colour += veil * (np.asarray(scene.look.haze_colour, np.float32)[:, None] - colour)
@@ -160,6 +163,15 @@ def _add_texture(look: Look, faces: Faces, number, across, up, depth, colour: np
         colour[:, pixels] *= gain
 
 
+def _mirror_sky(scene: Scene, faces: Faces, number, rays, colour: np.ndarray) -> None:
+    """Lets the road in `colour` [3, pixels] shine, the more the flatter it is looked at along `rays`."""
+    pixels = np.flatnonzero((faces.labels == LABEL["road"])[number])
+    down = -(scene.camera.rotation()[:, 1].astype(np.float32) @ rays[:, pixels])
+    shine = scene.look.wet * np.exp(-6 * np.clip(down, 0, None))
+    horizon = np.asarray(scene.look.sky[1], np.float32)[:, None]
+    colour[:, pixels] += shine * (horizon - colour[:, pixels])
+
+
 def _sky(scene: Scene, rays: np.ndarray) -> np.ndarray:
     """float32 [3, pixels]: a gradient from horizon to zenith along rays [3, pixels], clouds over it."""
     look = scene.look
@@ -173,5 +185,5 @@ def _sky(scene: Scene, rays: np.ndarray) -> np.ndarray:
         column = (rays[0] * 150 + look.cloud_shift).astype(np.int32) & (side - 1)
         row = (rays[1] * 400).astype(np.int32) & (side - 1)
         cover = np.clip(pattern[row, column] + look.clouds, 0, 0.8)
-        sky += cover * (np.array(_CLOUD, np.float32)[:, None] - sky)
+        sky += cover * (np.array(look.cloud, np.float32)[:, None] - sky)
     return sky

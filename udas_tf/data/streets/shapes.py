@@ -37,7 +37,7 @@ class Mesh:
     parts: np.ndarray
 
 
-class _Builder:
+class Builder:
     """Collects faces; `part()` starts the next part."""
 
     def __init__(self):
@@ -121,7 +121,7 @@ class _Builder:
 @functools.cache
 def car(kind: str) -> Mesh:
     """Facing +z. kind: "saloon", "hatch", "estate" or "van"."""
-    build = _Builder()
+    build = Builder()
     length, shoulder, height = {
         "saloon": (4.5, 0.88, 1.45), "hatch": (3.9, 0.92, 1.5), "estate": (4.6, 0.92, 1.5),
         "van": (4.9, 1.1, 2.0),
@@ -158,7 +158,7 @@ def car(kind: str) -> Mesh:
 @functools.cache
 def truck() -> Mesh:
     """A lorry facing +z, 8.2 m long: cab and cargo box on one frame."""
-    build = _Builder()
+    build = Builder()
     build.box((-1.1, 0.5, -4.1), (1.1, 0.9, 2.0), "truck", M.RUBBER)
     cargo = build.box((-1.22, 0.9, -4.1), (1.22, 3.5, 1.9), "truck", M.TRIM)
     build.panel(cargo["back"], (0.48, 0.52), (0.05, 0.95), "truck", M.METAL)
@@ -180,7 +180,7 @@ def truck() -> Mesh:
 @functools.cache
 def bus() -> Mesh:
     """A city bus facing +z, 11 m long."""
-    build = _Builder()
+    build = Builder()
     body = build.box(
         (-1.25, 0.35, -5.5), (1.25, 3.1, 5.5), "bus", M.PAINT, top=(0.05, 0.1, 0.05), roof=M.TRIM
     )
@@ -203,13 +203,13 @@ def bus() -> Mesh:
 @functools.cache
 def person(stride: float) -> Mesh:
     """Facing +z, 1.75 m tall; `stride` is half the distance between the feet in metres."""
-    build = _Builder()
+    build = Builder()
     for side in (-1, 1):
         x, z = 0.11 * side, stride * side
-        _limb(build, (x, 0.0, z), (x, 0.1, z), 0.1, M.RUBBER)
-        _limb(build, (x, 0.1, z), (x, 0.88, 0), 0.09, M.BOTTOM)
+        limb(build, (x, 0.0, z), (x, 0.1, z), 0.1, M.RUBBER)
+        limb(build, (x, 0.1, z), (x, 0.88, 0), 0.09, M.BOTTOM)
         build.part()
-        _limb(build, (0.3 * side, 0.75, -z), (0.25 * side, 1.4, 0), 0.065, M.TOP)
+        limb(build, (0.3 * side, 0.75, -z), (0.25 * side, 1.4, 0), 0.065, M.TOP)
         build.part()
     build.box((-0.22, 0.82, -0.13), (0.22, 1.46, 0.13), "person", M.TOP, top=(0.02, 0.03, 0.03))
     build.part()
@@ -218,7 +218,7 @@ def person(stride: float) -> Mesh:
     return build.mesh()
 
 
-def _limb(build: _Builder, low, high, half: float, material: M, label: str = "person") -> None:
+def limb(build: Builder, low, high, half: float, material: M, label: str = "person") -> None:
     """A slanting square bar between two points, upright ends."""
     low, high = np.array(low, float), np.array(high, float)
     ring = np.array([(-half, 0, -half), (half, 0, -half), (half, 0, half), (-half, 0, half)])
@@ -230,7 +230,7 @@ def _limb(build: _Builder, low, high, half: float, material: M, label: str = "pe
 @functools.cache
 def bicycle(with_rider: bool) -> Mesh:
     """Facing +z, wheels 0.7 m; the rider has her own class."""
-    build = _Builder()
+    build = Builder()
     for z in (-0.52, 0.52):
         build.box((-0.05, 0, z - 0.25), (0.05, 0.71, z + 0.25), "bicycle", M.RUBBER)
         for axis in ("+x", "-x"):
@@ -242,19 +242,19 @@ def bicycle(with_rider: bool) -> Mesh:
         ((0, 0.3, 0.0), (0, 0.9, 0.42)),
         ((0, 0.82, -0.2), (0, 0.84, 0.4)), ((0, 0.35, 0.52), (0, 1.05, 0.4)),
     ):  # fmt: skip
-        _limb(build, low, high, 0.045, M.PAINT, "bicycle")
+        limb(build, low, high, 0.045, M.PAINT, "bicycle")
     build.box((-0.28, 1.0, 0.36), (0.28, 1.08, 0.44), "bicycle", M.RUBBER)
     build.box((-0.09, 0.85, -0.36), (0.09, 0.93, -0.06), "bicycle", M.RUBBER)
     if with_rider:
         for side, foot in ((-1, 0.22), (1, 0.42)):
             x = 0.13 * side
             build.part()
-            _limb(build, (x, foot, 0.05), (x, foot + 0.4, 0.22), 0.085, M.BOTTOM, "rider")
-            _limb(build, (x, foot + 0.4, 0.22), (x, 0.98, -0.18), 0.095, M.BOTTOM, "rider")
+            limb(build, (x, foot, 0.05), (x, foot + 0.4, 0.22), 0.085, M.BOTTOM, "rider")
+            limb(build, (x, foot + 0.4, 0.22), (x, 0.98, -0.18), 0.095, M.BOTTOM, "rider")
             build.part()
-            _limb(build, (0.24 * side, 1.06, 0.36), (0.22 * side, 1.45, 0.06), 0.065, M.TOP, "rider")
+            limb(build, (0.24 * side, 1.06, 0.36), (0.22 * side, 1.45, 0.06), 0.065, M.TOP, "rider")
         build.part()
-        _limb(build, (0, 0.92, -0.2), (0, 1.52, 0.04), 0.19, M.TOP, "rider")
+        limb(build, (0, 0.92, -0.2), (0, 1.52, 0.04), 0.19, M.TOP, "rider")
         build.part()
         build.ball((0, 1.68, 0.12), 0.15, "rider", M.SKIN, squash=1.1)
         build.ball((0, 1.77, 0.1), 0.16, "rider", M.PAINT, squash=0.65)
@@ -262,12 +262,12 @@ def bicycle(with_rider: bool) -> Mesh:
 
 
 @functools.cache
-def crown(kind: str, variant: int) -> Mesh:
+def crown(kind: str, variant: int, leaf: M = M.LEAF) -> Mesh:
     """Foliage of unit radius around the origin, of discs that face -z; kind: "round", "tall" or "cone"."""
     rng = np.random.default_rng([variant, len(kind)])
-    build = _Builder()
+    build = Builder()
     # No sky through the middle.
-    build.disc((0, -0.1, 0), 0.45, "-z", "vegetation", M.LEAF, normal=(0, 0.2, -0.3))
+    build.disc((0, -0.1, 0), 0.45, "-z", "vegetation", leaf, normal=(0, 0.2, -0.3))
     build.part()
     for _ in range(13):
         height = rng.uniform(-0.85, 0.75)
@@ -277,7 +277,7 @@ def crown(kind: str, variant: int) -> Mesh:
         )
         angle = rng.uniform(0, 2 * np.pi)
         offset = 0.75 * spread * np.array([np.cos(angle), 0, np.sin(angle)]) + (0, height, 0)
-        build.disc(offset, radius, "-z", "vegetation", M.LEAF, normal=offset + (0, 0.35, -0.3), squash=0.9)
+        build.disc(offset, radius, "-z", "vegetation", leaf, normal=offset + (0, 0.35, -0.3), squash=0.9)
         build.part()
     return build.mesh()
 
@@ -285,7 +285,7 @@ def crown(kind: str, variant: int) -> Mesh:
 @functools.cache
 def block(label: str, material: M, roof: M | None = None) -> Mesh:
     """A box of 1 x 1 x 1 on the ground: walls, fences, hedges, trunks, flat-roofed buildings, bins."""
-    build = _Builder()
+    build = Builder()
     build.box((-0.5, 0, -0.5), (0.5, 1, 0.5), label, material, roof=roof)
     return build.mesh()
 
@@ -293,7 +293,7 @@ def block(label: str, material: M, roof: M | None = None) -> Mesh:
 @functools.cache
 def house() -> Mesh:
     """1 x 1 x 1 walls with a pitched roof of 0.45 over them, ridge along z."""
-    build = _Builder()
+    build = Builder()
     build.box((-0.5, 0, -0.5), (0.5, 1, 0.5), "building", M.FACADE)
     right, left, ridge = (0.54, 0.98), (-0.54, 0.98), (0, 1.45)
     back, front = -0.52, 0.52
@@ -307,7 +307,7 @@ def house() -> Mesh:
 @functools.cache
 def lamp_post() -> Mesh:
     """7 m high, its arm to -x."""
-    build = _Builder()
+    build = Builder()
     build.box((-0.1, 0, -0.1), (0.1, 6.8, 0.1), "pole", M.POLE)
     build.box((-1.8, 6.7, -0.08), (0.1, 6.86, 0.08), "pole", M.POLE)
     build.box((-2.2, 6.62, -0.16), (-1.4, 6.8, 0.16), "pole", M.METAL)
@@ -317,7 +317,7 @@ def lamp_post() -> Mesh:
 @functools.cache
 def traffic_light() -> Mesh:
     """3.6 m high, facing -z, lamps tinted by the item."""
-    build = _Builder()
+    build = Builder()
     build.box((-0.08, 0, -0.08), (0.08, 2.5, 0.08), "pole", M.POLE)
     build.part()
     build.box((-0.25, 2.4, -0.2), (0.25, 3.65, 0.2), "traffic light", M.HOUSING)
@@ -329,7 +329,7 @@ def traffic_light() -> Mesh:
 @functools.cache
 def traffic_sign(shape: str) -> Mesh:
     """A plate facing -z on a pole; shape: "disc", "triangle" or "board"."""
-    build = _Builder()
+    build = Builder()
     build.box((-0.05, 0, -0.05), (0.05, 2.2, 0.05), "pole", M.POLE)
     build.part()
     z = -0.08
