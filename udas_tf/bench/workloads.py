@@ -82,6 +82,13 @@ class Workload:
 
 WORKLOADS = (
     Workload("adapt_bf16", "adapt_bf16", "ms/step", "adapt", {"precision": "mixed_bfloat16"}),
+    Workload(
+        "adapt_bf16_recomputed",
+        "adapt_bf16",
+        "ms/step",
+        "adapt",
+        {"precision": "mixed_bfloat16", "recompute": True},
+    ),
     Workload("adapt_fp32", "adapt_fp32", "ms/step", "adapt", {"precision": "float32"}),
     Workload("inference_bf16", "inference", "ms/image", "infer", {"precision": "mixed_bfloat16"}),
     Workload("inference_fp32", "inference", "ms/image", "infer", {"precision": "float32"}),

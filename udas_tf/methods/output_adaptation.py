@@ -167,7 +167,7 @@ class OutputAdaptation(Method):
         features = {
             f"{level}_features": classifier_features(self.segmenter, level) for level in self.discriminators
         }
-        return keras.Model(self.segmenter.input, self.segmenter.output | features)
+        return type(self.segmenter)(self.segmenter.input, self.segmenter.output | features)
 
     def _follow(self, accuracies: list[tf.Tensor]) -> None:
         """Adds a step to the mean accuracy, in which steps weigh less and less the longer ago they were."""

@@ -12,6 +12,7 @@ from udas_tf import taxonomy
 from udas_tf.data import class_file
 from udas_tf.errors import UserError
 from udas_tf.models import baselines, deeplab_v2, discriminators, generators, seg_uncertainty
+from udas_tf.models.recompute import Recomputing
 from udas_tf.run_dir import RunDir
 from udas_tf.stages.rounds import Row
 
@@ -35,7 +36,7 @@ def segmenter(config) -> keras.Model:
     network = _task_network(config.model, len(class_set(config)))
     if config.model.initial_weights:
         _load_initial(network, config, Path(config.model.initial_weights))
-    return network
+    return Recomputing(network.input, network.output) if config.model.recompute else network
 
 
 def _load_initial(network: keras.Model, config, path: Path) -> None:

@@ -13,8 +13,9 @@ from udas_tf.bench.workloads import Scale
 from udas_tf.stages import fit, networks, trainings
 
 
-def measure(scale: Scale, directory: Path, precision: str) -> Measured:
+def measure(scale: Scale, directory: Path, precision: str, recompute: bool = False) -> Measured:
     config = settings.config(scale, precision)
+    config.model.recompute = recompute
     with fit.stage(config):
         method = trainings.output_adaptation(config, networks.segmenter(config))
         classes = len(networks.class_set(config))
