@@ -24,6 +24,8 @@ class Scale:
       loaded_batch: images of each domain in a batch of the input pipeline.
       views: K.
       images: images in a data set.
+      classes: of the segmenter: a class set, as the config's key takes it.
+      replicas: that a training step is split over; 0 = every GPU, or the CPU.
       seconds: how long calls of one process are repeated; two warm-up calls and two more are made in any case.
     """
 
@@ -39,6 +41,8 @@ class Scale:
     loaded_batch: int = 4
     views: int = 3
     images: int = 16
+    classes: str = "cityscapes"
+    replicas: int = 0
     seconds: float = 10.0
 
 

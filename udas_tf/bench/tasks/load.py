@@ -29,8 +29,8 @@ def measure(scale: Scale, directory: Path) -> Measured:
 
     seconds = timed(take, BATCHES * 3 * scale.loaded_batch, scale.seconds)
     pixels = math.prod(scale.size)
-    # Decoded bytes of three images and two labels are written and read, two float images and a label written.
-    moved = 2 * (3 * 3 + 2) * pixels + (2 * 3 * 4 + 1) * pixels
+    # Decoded bytes of three images and two labels are written and read, two images and a label written.
+    moved = 2 * (3 * 3 + 2) * pixels + (2 * 3 + 1) * pixels
     return Measured(seconds, {"bytes": moved / 3}, peak_memory())
 
 

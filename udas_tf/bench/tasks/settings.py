@@ -12,6 +12,8 @@ def config(scale: Scale, precision: str):
         configs.base_config(),
         {
             "precision": precision,
+            "replicas": scale.replicas,
+            "classes": scale.classes,
             "data.size": scale.size,
             "model.backbone": scale.backbone,
             "model.width": scale.width,

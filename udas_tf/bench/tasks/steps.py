@@ -12,7 +12,8 @@ from udas_tf.methods.method import Method
 def timed_steps(method: Method, batch: dict, least_seconds: float) -> list[float]:
     """Seconds a step on one batch, over and over, by the function that Keras's `fit` calls."""
     method.make_train_function()
-    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    dataset = tf.data.Dataset.from_tensors(batch).repeat()
+    batches = iter(method.distribute_strategy.experimental_distribute_dataset(dataset))
 
     def take_step():
         logs = method.train_function(batches)

@@ -1,0 +1,126 @@
+"""How the cost of this package grows: time and memory against each size that a user may choose.
+
+    .venv/bin/python benchmarks/growth.py [--axis=batch] [--repeats=3] [--json]
+
+Each row is the median of `--repeats` processes, taken in turn along its axis. `growth` is how many times the time of the
+axis's first row, and `linear` what it would be if time grew with the size; sizes of one thing (an image of a batch, a
+view) are given for the whole of it. Networks are the compact ones, so that all of it takes minutes on two cores; with
+--backbone=resnet101 it takes hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from udas_tf.bench import children
+from udas_tf.bench.workloads import Scale, Workload
+
+COLUMNS = ("axis", "size", "ms", "growth", "linear", "peak_memory")
+STEP = Workload("step", "growth", "ms/step", "adapt", {"precision": "float32"})
+LABEL = Workload("label", "growth", "ms/image", "label", {"precision": "float32"})
+LOAD = Workload("load", "growth", "ms/image", "load")
+BASE = Scale(size=(128, 256), backbone="compact", width=16, batch=4, seconds=3.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One size that grows.
+
+    Attributes:
+      workload: what is timed.
+      sizes: of the axis.
+      changed: a size and a directory for files -> fields of Scale.
+      cost: a size -> what a time that is linear in it grows with.
+    """
+
+    workload: Workload
+    sizes: tuple
+    changed: Callable[[object, Path], dict]
+    cost: Callable[[object], float] = float
+
+
+def _classes(count: int, directory: Path) -> dict:
+    """A class set of so many classes."""
+    file = directory / f"classes-{count}.yaml"
+    colours = ([number % 256, number // 256, 7] for number in range(count))
+    lines = [f"  - {{name: class {number}, colour: {colour}}}" for number, colour in enumerate(colours)]
+    file.write_text("\n".join(["name: many", "classes:", *lines, ""]))
+    return {"classes": str(file)}
+
+
+AXES = {
+    "image pixels": Axis(
+        STEP,
+        ((128, 256), (184, 360), (256, 512), (360, 720)),
+        lambda size, _: {"size": size},
+        lambda size: size[0] * size[1],
+    ),
+    "batch": Axis(STEP, (1, 2, 4, 8), lambda size, _: {"batch": size}),
+    "classes": Axis(STEP, (10, 19, 38, 76), _classes),
+    "replicas": Axis(STEP, (1, 2, 4), lambda size, _: {"replicas": size}, lambda _: 1.0),
+    "K": Axis(LABEL, (1, 2, 4, 8), lambda size, _: {"views": size}),
+    "images of a set": Axis(LOAD, (32, 128, 512), lambda size, _: {"images": size}, lambda _: 1.0),
+}
+
+
+def grow(name: str, repeats: int, scale: Scale) -> list[dict]:
+    """The rows of an axis."""
+    axis = AXES[name]
+    with tempfile.TemporaryDirectory() as directory:
+        measures = {}
+        for size in axis.sizes:
+            own = Path(directory) / str(size).replace(" ", "")
+            own.mkdir()
+            grown = dataclasses.replace(scale, **axis.changed(size, own))
+            measures[size] = partial(children.ours, axis.workload, grown, own)
+        taken = children.in_turn(measures, repeats, name)
+    first = axis.sizes[0]
+    return [
+        {
+            "axis": name,
+            "size": size,
+            "ms": 1e3 * children.median(taken[size]),
+            "growth": children.median(taken[size]) / children.median(taken[first]),
+            "linear": axis.cost(size) / axis.cost(first),
+            "peak_memory": max(one.peak_memory for one in taken[size]),
+        }
+        for size in axis.sizes
+    ]
+
+
+def table(rows: list[dict]) -> str:
+    lines = [f"{'axis':<16}{'size':>12}{'ms':>10}{'growth':>9}{'linear':>9}{'peak GiB':>10}"]
+    for row in rows:
+        size = "x".join(map(str, row["size"])) if isinstance(row["size"], tuple) else str(row["size"])
+        lines.append(
+            f"{row['axis']:<16}{size:>12}{row['ms']:>10.2f}{row['growth']:>8.2f}x{row['linear']:>8.2f}x"
+            f"{row['peak_memory'] / 2**30:>10.2f}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--axis", choices=AXES)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--backbone", default=BASE.backbone)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    scale = dataclasses.replace(BASE, backbone=given.backbone)
+    rows = [row for name in AXES if given.axis in (None, name) for row in grow(name, given.repeats, scale)]
+    print(json.dumps(rows) if given.json else table(rows))
+
+
+if __name__ == "__main__":
+    main()
