@@ -99,12 +99,28 @@ class ImageTranslation(Method):
         self.term_weights = term_weights
         self.prepare(generator_optimizer)
 
-    def loss_terms(self, batch: dict, translated: dict) -> dict[str, tf.Tensor]:
+    def generate(self, batch: dict) -> tuple[dict, dict]:
+        """What the generators make of a batch, by domain: the other domain's images translated into it, and its own
+        images, which ought to stay as they are (empty without the identity loss).
+
+        A generator sees both in one pass: instance norm keeps images apart.
+        """
+        translated, same = {}, {}
+        for domain, name in GENERATORS.items():
+            others = batch[OTHER[domain]]
+            if "L_identity" not in self.term_weights:
+                translated[domain] = self.generators[name](others, training=True)
+                continue
+            both = self.generators[name](tf.concat([others, batch[domain]], 0), training=True)
+            translated[domain], same[domain] = tf.split(both, [others.shape[0], batch[domain].shape[0]])
+        return translated, same
+
+    def loss_terms(self, batch: dict, translated: dict, same: dict) -> dict[str, tf.Tensor]:
         """Unweighted terms of the generators.
 
         Args:
           batch: {"source", "target"}: images float32 [B, H, W, 3].
-          translated: images of the other domain translated into this one, by domain.
+          translated, same: of `generate`.
         """
         terms = {"L_cyc": 0.0, "L_identity": 0.0, "L_semantic": 0.0}
         for domain, name in GENERATORS.items():
@@ -113,9 +129,8 @@ class ImageTranslation(Method):
             terms[f"L_GAN_{name}"] = cycle.gan(scores, REAL)
             reconstructed = back(translated[domain], training=True)
             terms["L_cyc"] += cycle.reconstruction(batch[OTHER[domain]], reconstructed)
-            if "L_identity" in self.term_weights:
-                same = self.generators[name](batch[domain], training=True)
-                terms["L_identity"] += cycle.reconstruction(batch[domain], same)
+            if domain in same:
+                terms["L_identity"] += cycle.reconstruction(batch[domain], same[domain])
             if self.segmenter is not None:
                 both = (batch[OTHER[domain]], translated[domain])
                 logits = (inference.logits(self.segmenter, images)["primary"] for images in both)
@@ -126,19 +141,17 @@ class ImageTranslation(Method):
         """Half of taking real images for REAL and half of taking `shown` for FAKE, by domain."""
         terms = {}
         for domain, network in self.discriminators.items():
-            (real,) = network(batch[domain], training=True)
-            (fake,) = network(tf.stop_gradient(shown[domain]), training=True)
+            images = [batch[domain], tf.stop_gradient(shown[domain])]
+            (scores,) = network(tf.concat(images, 0), training=True)
+            real, fake = tf.split(scores, [part.shape[0] for part in images])
             terms[f"L_D_{domain}"] = 0.5 * (cycle.gan(real, REAL) + cycle.gan(fake, FAKE))
         return terms
 
     def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
         batch = {domain: tf.cast(images, tf.float32) for domain, images in batch.items()}
         with tf.GradientTape() as tape:
-            translated = {
-                domain: self.generators[name](batch[OTHER[domain]], training=True)
-                for domain, name in GENERATORS.items()
-            }
-            terms = self.loss_terms(batch, translated)
+            translated, same = self.generate(batch)
+            terms = self.loss_terms(batch, translated, same)
             loss = self.optimizer.scale_loss(weighted_sum(terms, self.term_weights))
         shown = {
             domain: self.pools[domain].exchange(images, self.step) for domain, images in translated.items()
