@@ -10,6 +10,8 @@ train/labels, val/images and val/labels. The network is EfficientNet-Lite0 from 
         --config.data.target.root=ROOT --config.model.initial_weights=runs/lite0.weights.h5
 """
 
+# How the settings were chosen, and what is measured so far: docs/results.md.
+
 from udas_tf.config import base_config
 
 
@@ -36,6 +38,7 @@ def get_config():
         section.weight_decay = 1e-4
         section.classifier_factor = 10.0
         section.augment = "auto"
+        section.auto_share = 0.5
         section.log_every = 25
         section.checkpoint_every = 100
     config.translate.steps = 2_000
