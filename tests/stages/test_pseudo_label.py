@@ -159,8 +159,19 @@ def test_a_class_that_the_round_before_had_is_missed(run_dir, monkeypatch):
     pseudo_label.pseudo_label(one_for_all, run_dir, 1)
     assert read_json(health.audit_file(run_dir, 1))["warnings"] == []
     monkeypatch.setattr(
-        networks, "trained_segmenter", lambda *_: lambda images, training: brightness_classes(tf.zeros_like(images))
+        networks,
+        "trained_segmenter",
+        lambda *_: lambda images, training: brightness_classes(tf.zeros_like(images)),
     )
     pseudo_label.pseudo_label(one_for_all, run_dir, 2)
     (warning,) = read_json(health.audit_file(run_dir, 2))["warnings"]
     assert "round 2: sidewalk (0.00 % of the pixels kept, 18.75 % in round 1); raise" in warning
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_the_last_batch_may_be_smaller(run_dir, views):
+    batches_of_three = config(pseudo_label__batch_size=3, pseudo_label__views=views)
+    pseudo_label.pseudo_label(batches_of_three, run_dir, 1)
+    labelled, manifest = records.read(run_dir.pseudo_labels(1), purpose="training", fields=("id", "label"))
+    assert manifest["count"] == 4
+    assert [example["id"].numpy().decode() for example in labelled] == [f"image_{k}" for k in range(4)]

@@ -66,7 +66,8 @@ def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
         "round": round_number,
     }
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    # Views are drawn for a known number of images, so a smaller last batch has a graph of its own.
+    @tf.function(autograph=False)
     def label_batch(images, number):
         seed = tf.stack([config.seed * 1_000 + round_number, number])
         found = inference.pseudo_label(teacher, images, section.views, seed)
