@@ -11,19 +11,18 @@ import tensorflow as tf
 
 from udas_tf.errors import UserError
 
-_BLOCK = re.compile(
-    r"((?:layer\d_|block)\d+)_"
-)  # as resnet.py and efficientnet_lite.py name the layers of a block
+# As resnet.py and efficientnet_lite.py name the layers of a block.
+_BLOCK = re.compile(r"((?:layer\d_|block)\d+)_")
 
 
 @keras.saving.register_keras_serializable(package="udas_tf")
 class Recomputing(keras.Model):
     """A functional segmenter that computes its blocks once more in the gradient, instead of keeping what is in them.
 
-    Of n blocks, every sqrt(n)-th output is kept, and those that the classifiers read; what lies between two of them is
-    computed again when the gradient gets there. A third more arithmetic, a fraction of the memory; layers, weights and results are the network's. For networks on
-    the backbones of this package, in whose blocks nothing is random. Only training differs:
-    without gradients nothing is kept anyway.
+    Of n blocks, every sqrt(n)-th output is kept, and those that the classifiers read; what lies between two of them
+    is computed again when the gradient gets there. A third more arithmetic, a fraction of the memory; layers,
+    weights and results are the network's. For networks on the backbones of this package, in whose blocks nothing is
+    random. Only training differs: without gradients nothing is kept anyway.
 
     Raises:
         UserError: for a network without blocks.

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from udas_tf import inference
 from udas_tf.data import pipeline
+from udas_tf.data.auto_augment import to_levels
 from udas_tf.report import figures
 from udas_tf.run_dir import RunDir
 from udas_tf.stages import networks, rounds
-from udas_tf.stages.translate import to_uint8
 
 SHOWN = 4  # images a panel
 
@@ -37,7 +37,7 @@ class StagePictures(keras.callbacks.Callback):
         batch = next(iter(self.batches))
         with self.writer.as_default(step=0):
             for name, part in (batch if "image" not in batch else {"labelled": batch}).items():
-                self._show(f"training/{name}", to_uint8(part["image"]))
+                self._show(f"training/{name}", part["image"])
                 if "label" in part:
                     self._show(f"training/{name}_label", self._coloured(part["label"]))
 
@@ -94,5 +94,5 @@ class TranslationPictures(keras.callbacks.Callback):
         }
         with self.writer.as_default(step=int(np.asarray(self.model.optimizer.iterations))):
             for name, images in panels.items():
-                tf.summary.image(name, to_uint8(images), max_outputs=SHOWN)
+                tf.summary.image(name, to_levels(images), max_outputs=SHOWN)
         self.writer.close()

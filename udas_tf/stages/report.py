@@ -22,7 +22,6 @@ from udas_tf.run_dir import RunDir, is_finished, read_json, write_json
 from udas_tf.stages import health, networks, pseudo_label, rounds, score_card
 from udas_tf.stages import translate as translating
 from udas_tf.stages.evaluate import METRICS
-from udas_tf.stages.translate import to_uint8
 from udas_tf.taxonomy import IGNORE
 
 IMAGES = 3  # validation and pseudo-labelled images shown
@@ -196,7 +195,7 @@ def _cutmix(config, run_dir: RunDir) -> Sheet | None:
     mixed = next(iter(batches))["source"]
     palette = networks.class_set(config).palette()
     lines = [
-        ("image", "", list(to_uint8(mixed["image"]).numpy())),
+        ("image", "", list(mixed["image"].numpy())),
         ("label", "", list(palette[mixed["label"].numpy()])),
     ]
     return Sheet("cutmix", "Mixed images and labels", (), lines)
@@ -227,7 +226,7 @@ def _student_batch(config, run_dir: RunDir) -> Sheet | None:
         line
         for part, words in (("labelled", "labelled"), ("pseudo", "pseudo-labelled"))
         for line in (
-            (f"{words} image", "", list(to_uint8(batch[part]["image"]).numpy())),
+            (f"{words} image", "", list(batch[part]["image"].numpy())),
             ("label", "", list(palette[batch[part]["label"].numpy()])),
         )
     ]

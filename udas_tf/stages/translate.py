@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from udas_tf import inference, metrics
 from udas_tf.data import pipeline, records
+from udas_tf.data.auto_augment import to_levels
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, is_finished, read_json, write_json
 from udas_tf.stages import networks, notes, rounds
@@ -98,7 +99,7 @@ def translation(config, run_dir: RunDir) -> Callable[[tf.Tensor], tf.Tensor]:
     """G as a function of images [B, H, W, 3], uint8 to uint8; UserError naming the command that trains it."""
     generator = networks.trained_generator(config, run_dir)
     return tf.function(
-        lambda images: to_uint8(generator(tf.cast(images, tf.float32), training=False)),
+        lambda images: to_levels(generator(tf.cast(images, tf.float32), training=False)),
         autograph=False,
         reduce_retracing=True,
     )
@@ -171,8 +172,3 @@ def check(run_dir: RunDir) -> dict | None:
     """What CHECK holds of a run; None where translations were not checked."""
     file: Path = run_dir.translated / CHECK
     return read_json(file) if file.is_file() else None
-
-
-def to_uint8(images: tf.Tensor) -> tf.Tensor:
-    """RGB float in [0, 255] to the nearest uint8."""
-    return tf.cast(tf.round(tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 255.0)), tf.uint8)
