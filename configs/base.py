@@ -35,10 +35,13 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of every random draw: data, initial weights, augmentation
     config.precision = "float32"  # "float32", "mixed_bfloat16" or "mixed_float16"
     config.replicas = 0  # devices to train on; 0 = every GPU, or the CPU where there is none
-    # Class set: "cityscapes" (19), "camvid" (11; data of the nineteen are mapped to them) or a classes.yaml of one's own
+    # Trainings that `run` has going at a time on a CPU, each a process with its share of the cores, where what they read is
+    # there; small networks use several cores badly. On GPUs it is one
+    config.jobs = 1
     config.rows = (  # of the table, which `run` trains; students come with student.rounds
         *("no_adaptation", "translation", "adaptation", "translation_adaptation", "cutmix", "supervised"),
     )
+    # Class set: "cityscapes" (19), "camvid" (11; data of the nineteen are mapped to them) or a classes.yaml of one's own
     config.classes = "cityscapes"
 
     config.data = ConfigDict()

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from tqdm import tqdm
 
+LINE = (
+    "UDAS_PROGRESS_LINE"  # in the environment: lines below the present one, where several processes show bars
+)
+
 
 def bar(total: int, label: str, unit: str, initial: int = 0, leave: bool = True) -> tqdm:
     """A progress bar on standard error, redrawn rarely where that is a log file rather than a terminal."""
-    interval = 0.1 if sys.stderr.isatty() else 15.0
+    terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
         desc=label,
         unit=unit,
         initial=initial,
         leave=leave,
-        mininterval=interval,
+        position=int(os.environ[LINE]) if terminal and LINE in os.environ else None,
+        mininterval=0.1 if terminal else 15.0,
         dynamic_ncols=True,
     )

@@ -5,6 +5,7 @@ from udas_tf.config import base_config
 
 def get_config():
     config = base_config()
+    config.jobs = 2
     config.data.size = (48, 96)
     config.data.cache = True
     config.data.shard_images = 6

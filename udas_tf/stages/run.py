@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import tensorflow as tf
+
+from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir
-from udas_tf.stages import data, rounds
+from udas_tf.stages import data
+from udas_tf.stages.jobs import cores, jobs, make
 from udas_tf.stages.report import report
-from udas_tf.stages.train import train_row, train_translation
-from udas_tf.stages.translate import judging_row, translate
 
 
 def run(config, run_dir: RunDir) -> dict:
     """Prepares data, trains every row of the table in its order and reports; finished parts are not done again.
 
+    Where trainings run on the CPU, `jobs` of the config are made at a time.
+
     Returns:
       What `report` returns.
     """
+    at_once = _at_once(config)
     data.prepare(config, run_dir)
-    for row in rounds.rows(config):
-        if row.translated:
-            if config.translate.weight_semantic or config.translate.max_disagreement:
-                train_row(config, run_dir, judging_row(config))
-            train_translation(config, run_dir)
-            translate(config, run_dir)
-        train_row(config, run_dir, row)
+    make(jobs(config, run_dir), run_dir, at_once)
     return report(config, run_dir)
+
+
+def _at_once(config) -> int:
+    if config.jobs < 1:
+        raise UserError(f"jobs={config.jobs}; expected at least 1 training at a time")
+    return 1 if tf.config.list_physical_devices("GPU") else min(config.jobs, cores())

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import logging
 
-import udas_tf
 from udas_tf import config as configs
 from udas_tf.errors import UserError
 from udas_tf.run_dir import MANIFEST, RunDir, finish, read_json
-from udas_tf.stages import rounds, sharing
+from udas_tf.stages import processes, rounds, sharing
 
 BASELINE, SUPERVISED = "no_adaptation", "supervised"
 REPORTED = "report.json"  # of a run, see stages/report.py
-# `udas` with the arguments that follow, which ends as soon as its standard input does: with the process that began it.
-_BOUND = """
-import os, signal, sys, threading
-threading.Thread(target=lambda: (os.read(0, 1), os.kill(os.getpid(), signal.SIGKILL)), daemon=True).start()
-from udas_tf.cli import main
-sys.exit(main())
-"""
 
 
 def seeded(config, seed: int):
@@ -75,14 +64,9 @@ def run_alone(run_dir: RunDir) -> None:
     Raises:
       UserError: it failed; it has said why.
     """
-    root = str(Path(udas_tf.__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-c", _BOUND, "run", f"--workdir={run_dir.path}"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=2, env=os.environ | {"PYTHONPATH": path}
-    ) as process:
+    with processes.begin(["run", f"--workdir={run_dir.path}"], stdout=2) as process:
         code = process.wait()
-    if code == 130:
+    if code == processes.INTERRUPTED:
         raise KeyboardInterrupt
     if code:
         raise UserError(f"the run in {run_dir.path} ended with exit code {code}; it has said why above")
