@@ -37,9 +37,10 @@ def k_views(images: tf.Tensor, k: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.T
     if k == 1:
         return weak[tf.newaxis], geometry.identity(batch)[tf.newaxis]
     drawn = policy.draw((k - 1) * batch, (height, width), seed)
-    strong = policy.apply(tf.tile(weak, [k - 1, 1, 1, 1]), None, drawn.operations, drawn.magnitudes)
-    views = tf.concat([weak, strong.images], axis=0)
-    transforms = tf.concat([geometry.identity(batch), strong.transforms], axis=0)
+    apart = tf.unstack(weak)
+    strong = policy.apply_to_each(apart * (k - 1), None, drawn.operations, drawn.magnitudes)
+    views = tf.stack([*apart, *(view.images for view in strong)])  # the only copy
+    transforms = tf.stack([*tf.unstack(geometry.identity(batch)), *(view.transforms for view in strong)])
     return tf.reshape(views, [k, *images.shape]), tf.reshape(transforms, [k, batch, 2, 3])
 
 

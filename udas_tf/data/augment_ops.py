@@ -115,11 +115,17 @@ def look_up(images: tf.Tensor, tables: tf.Tensor) -> tf.Tensor:
 
 
 def histogram(images: tf.Tensor) -> tf.Tensor:
-    """How many pixels have each level: int32 [B, 3, 256]."""
-    batch = _batch(images)
-    index = tf.reshape(_table_index(images), [-1])
-    counts = tf.math.unsorted_segment_sum(tf.ones_like(index), index, batch * 3 * 256)
-    return tf.reshape(counts, [batch, 3, 256])
+    """How many pixels have each level: int32 [B, 3, 256].
+
+    XLA counts one value at a time, so two are counted at once, as one of 256 x 256 pairs, and the sums over its first
+    and its second are the two histograms: red with green, and the two halves of blue.
+    """
+    batch, pixels = _batch(images), images.shape[1] * images.shape[2]
+    red, green, blue = tf.unstack(tf.cast(tf.reshape(images, [batch, pixels, 3]), tf.int32), axis=2)
+    half = pixels // 2
+    upper, lower = _two_histograms(blue[:, :half], blue[:, half : 2 * half])
+    rest = tf.reduce_sum(tf.one_hot(blue[:, 2 * half :], 256, dtype=tf.int32), axis=1)  # one pixel, or none
+    return tf.stack([*_two_histograms(red, green), upper + lower + rest], axis=1)
 
 
 def remap_histogram(counts: tf.Tensor, tables: tf.Tensor) -> tf.Tensor:
@@ -205,6 +211,15 @@ def _three_channels(table: tf.Tensor) -> tf.Tensor:
 def _blend(degenerate, image, factors) -> tf.Tensor:
     """Pillow's Image.blend: degenerate + factor * (image - degenerate), within 0..255, cut to whole."""
     return tf.floor(tf.clip_by_value(degenerate + factors * (image - degenerate), 0.0, 255.0))
+
+
+def _two_histograms(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """How often each level is in int32 [B, N]; both, int32 [B, 256], from one count of pairs."""
+    batch = _batch(first)
+    index = tf.reshape(first * 256 + second + tf.range(batch)[:, tf.newaxis] * 65536, [-1])
+    pairs = tf.math.unsorted_segment_sum(tf.ones_like(index), index, batch * 65536)
+    pairs = tf.reshape(pairs, [batch, 256, 256])
+    return tf.reduce_sum(pairs, axis=2), tf.reduce_sum(pairs, axis=1)
 
 
 def _grey(images: tf.Tensor) -> tf.Tensor:

@@ -20,6 +20,7 @@ nothing is computed that was not drawn, and the images of a batch run side by si
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -186,10 +187,21 @@ def apply(
     Returns:
       `Augmented`.
     """
-    parts = [to_levels(images), labels, operations, magnitudes]
-    images_apart = zip(*([None] * images.shape[0] if part is None else tf.unstack(part) for part in parts))
-    augmented = [_augment_one(*image) for image in images_apart]
+    apart = tf.unstack(to_levels(images))
+    seen = None if labels is None else tf.unstack(labels)
+    augmented = apply_to_each(apart, seen, operations, magnitudes)
     return Augmented(*(None if part[0] is None else tf.stack(part) for part in zip(*augmented, strict=True)))
+
+
+def apply_to_each(
+    images: Sequence[tf.Tensor],
+    labels: Sequence[tf.Tensor] | None,
+    operations: tf.Tensor,
+    magnitudes: tf.Tensor,
+) -> list[Augmented]:
+    """`apply` to images that lie apart, uint8 [H, W, 3] each; the results have no batch axis."""
+    parts = (images, labels or [None] * len(images), tf.unstack(operations), tf.unstack(magnitudes))
+    return [_augment_one(*part) for part in zip(*parts, strict=True)]
 
 
 def to_levels(images: tf.Tensor) -> tf.Tensor:
