@@ -106,6 +106,8 @@ def get_config() -> ConfigDict:
     config.translate.blocks = 9  # residual blocks of a generator
     # How a generator doubles its maps: "transposed" convolutions, or "resize", which leaves no checkerboard
     config.translate.upsampling = "transposed"
+    # A generator adds to its image what is to change, where the paper's draws all of it: short trainings keep the scene
+    config.translate.residual = False
     config.translate.discriminator_width = 64
     config.translate.discriminator_layers = 3  # 3 = the 70x70 PatchGAN
     config.translate.learning_rate = 2e-4  # Adam, both pairs of networks

@@ -35,6 +35,21 @@ def test_an_untrained_generator_answers_mid_grey_on_average(small, rng):
     assert abs(out.mean() - 127.5) < 40
 
 
+@pytest.mark.parametrize("size", [(16, 24), (17, 22)])
+def test_a_residual_generator_begins_with_its_image(rng, size):
+    """Paler by a twentieth, black and white included; and what its last convolution says is added before tanh."""
+    network = generators.resnet_generator(width=8, blocks=1, residual=True)
+    images = rng.integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    images[0, 0, 0], images[0, 0, 1] = 0, 255
+    paler = 127.5 + 0.95 * (images - 127.5)
+    np.testing.assert_allclose(network(images).numpy(), paler, atol=1e-3)
+    last = network.get_layer("conv1")
+    last.bias.assign([0.0, 0.5, -0.5])
+    logits = np.arctanh(paler / 127.5 - 1) + [0.0, 0.5, -0.5]
+    np.testing.assert_allclose(network(images).numpy(), 127.5 * (1 + np.tanh(logits)), atol=1e-3)
+    assert network.count_params() == generators.resnet_generator(width=8, blocks=1).count_params()
+
+
 def test_doubling_is_pytorchs_transposed_convolution(rng):
     """ConvTranspose2d(3, stride=2, padding=1, output_padding=1): input i meets outputs 2i - 1, 2i, 2i + 1."""
     inputs = keras.Input((None, None, 2))

@@ -2,12 +2,15 @@
 
 import keras
 import tensorflow as tf
-from keras import initializers, layers
+from keras import initializers, layers, ops
 
 from udas_tf.models.layers import GroupNorm, ReflectionPadding2D, SymmetricConv2D
 
+# Of [-1, 1], what a residual generator takes its images to before arctanh, which is infinite at 1.
+RANGE = 0.95
 
-def resnet_generator(width=64, blocks=9, upsampling="transposed") -> keras.Model:
+
+def resnet_generator(width=64, blocks=9, upsampling="transposed", residual=False) -> keras.Model:
     """Translates images of one domain into the other: c7s1-w, d2w, d4w, R4w x blocks, u2w, uw, c7s1-3, tanh.
 
     Reflection padding in the 7x7 convolutions and residual blocks, instance norm without affine parameters
@@ -20,6 +23,8 @@ def resnet_generator(width=64, blocks=9, upsampling="transposed") -> keras.Model
         upsampling: one of UPSAMPLING: "transposed" convolutions, as the CycleGAN code's, or "resize": nearest
             neighbours, then a convolution with reflection padding, which leaves no checkerboard. `up0` and
             `up1` then have a convolution's kernels, and no published checkpoint fits.
+        residual: the network adds to its image what is to change: tanh(conv1 + arctanh(0.95 image)), `conv1`
+            starting from zero, so that training begins with the image itself, paler by a twentieth.
 
     Input: RGB [batch, height, width, 3] in 0..255, uint8 or float, of any size from 8x8 on; scaled to [-1, 1]
     inside. Output: float32 of the same shape, in 0..255. Sizes that 4 does not divide are rounded up on the
@@ -29,8 +34,8 @@ def resnet_generator(width=64, blocks=9, upsampling="transposed") -> keras.Model
     `block{i}_1`, `up0`, `up1`, `conv1`.
     """
     images = keras.Input((None, None, 3), name="images", dtype="float32")
-    x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="normalize")(images)
-    x = _norm_relu(_reflected_conv(x, width, 7, "conv0"), "conv0")
+    normalized = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="normalize")(images)
+    x = _norm_relu(_reflected_conv(normalized, width, 7, "conv0"), "conv0")
     for index in range(2):
         down = SymmetricConv2D(
             2 * width * 2**index, 3, strides=2, kernel_initializer=_normal(), name=f"down{index}"
@@ -40,10 +45,13 @@ def resnet_generator(width=64, blocks=9, upsampling="transposed") -> keras.Model
         x = _residual_block(x, 4 * width, f"block{index}")
     for index in range(2):
         x = _norm_relu(UPSAMPLING[upsampling](x, 2 * width // 2**index, f"up{index}"), f"up{index}")
-    x = _reflected_conv(x, 3, 7, "conv1")
+    x = _reflected_conv(x, 3, 7, "conv1", "zeros" if residual else None)
+    x = CropLike(dtype="float32", name="crop")([x, images])
+    if residual:
+        x = layers.Add(dtype="float32", name="add_image")([x, ops.arctanh(RANGE * normalized)])
     x = layers.Activation("tanh", dtype="float32", name="tanh")(x)
     x = layers.Rescaling(127.5, offset=127.5, dtype="float32", name="denormalize")(x)
-    return keras.Model(images, CropLike(dtype="float32", name="crop")([x, images]), name="resnet_generator")
+    return keras.Model(images, x, name="resnet_generator")
 
 
 def _residual_block(x, filters, name):
@@ -52,9 +60,9 @@ def _residual_block(x, filters, name):
     return layers.Add(name=f"{name}_add")([x, y])
 
 
-def _reflected_conv(x, filters, kernel_size, name):
+def _reflected_conv(x, filters, kernel_size, name, initializer=None):
     x = ReflectionPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
-    return layers.Conv2D(filters, kernel_size, kernel_initializer=_normal(), name=name)(x)
+    return layers.Conv2D(filters, kernel_size, kernel_initializer=initializer or _normal(), name=name)(x)
 
 
 def _doubling_conv(x, filters, name):

@@ -107,7 +107,7 @@ def output_discriminators(
 def generator(config) -> keras.Model:
     section = config.translate
     check("translate.upsampling", section.upsampling, generators.UPSAMPLING)
-    return generators.resnet_generator(section.width, section.blocks, section.upsampling)
+    return generators.resnet_generator(section.width, section.blocks, section.upsampling, section.residual)
 
 
 def trained_generator(config, run_dir: RunDir) -> keras.Model:
