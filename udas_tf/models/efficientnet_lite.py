@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from udas_tf.models.depthwise import depthwise_conv2d
 from udas_tf.models.layers import FrozenBatchNormConv2D
 
 # Of each stage: blocks, kernel size, stride, expansion, filters.
@@ -94,11 +95,7 @@ class FrozenBatchNormDepthwiseConv2D(FrozenBatchNormConv2D):
 
     def convolve(self, inputs, kernel):
         kernel = tf.reshape(kernel, (self.kernel_size, self.kernel_size, self.filters, 1))
-        pixels = self.dilation_rate * (self.kernel_size - 1) // 2
-        padding = [[0, 0], [pixels, pixels], [pixels, pixels], [0, 0]]
-        strides = (1, self.strides, self.strides, 1)
-        dilations = (self.dilation_rate, self.dilation_rate)
-        return tf.nn.depthwise_conv2d(tf.pad(inputs, padding), kernel, strides, "VALID", dilations=dilations)
+        return depthwise_conv2d(inputs, kernel, self.strides, self.dilation_rate)
 
 
 @keras.saving.register_keras_serializable(package="udas_tf")
