@@ -55,11 +55,9 @@ def get_config():
     config.translate.checkpoint_every = 200
     for section, start in ((config.uda, "source"), (config.student, "teacher")):
         section.start_from = start
-        section.batch_size = 4  # of each domain
+        section.steps = section.schedule_steps = 400
     config.uda.discriminator_width = 16
     config.uda.discriminator_learning_rate = 1e-3
-    config.uda.weight_adv_primary = 3e-3
-    config.uda.weight_adv_auxiliary = 6e-4
     config.uda.weight_kl = 0.0  # 0.03 of it took 11 points
     config.pseudo_label.class_share = 0.6
     config.student.rounds = 2
