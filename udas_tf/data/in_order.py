@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
+
+from udas_tf.cores import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,7 +21,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
     `ThreadPoolExecutor.map` would draw them all and keep every result until its turn. Workers are threads, since what
     decodes and encodes images releases the interpreter's lock.
     """
-    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    workers = min(cores(), MOST_WORKERS)
     waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         for item in items:

@@ -1,8 +1,8 @@
 """From finished sets of records to training batches, all in-graph.
 
 Batch i of a pipeline is a function of the seeds (its own and TensorFlow's global one, which `stages.fit.stage` sets)
-and i alone: order comes from one seeded shuffle a pass, augmentation from stateless draws keyed by (seed, i). A resumed training starts the pipeline at its step and sees what it would have
-seen without the interruption.
+and i alone: order comes from one seeded shuffle a pass, augmentation from stateless draws keyed by (seed, i). A resumed
+training starts the pipeline at its step and sees what it would have seen without the interruption.
 
 Batches are dictionaries: images uint8 [B, H, W, 3], labels uint8 [B, H, W] with 255 = ignored.
 """

@@ -7,7 +7,6 @@ after the other of two threads (docs/performance.md).
 from __future__ import annotations
 
 import dataclasses
-import os
 import shlex
 import subprocess
 import time
@@ -15,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from absl import logging
 
-from udas_tf.errors import UserError
+from udas_tf.cores import cores
 from udas_tf.run_dir import RunDir, is_finished
 from udas_tf.stages import processes, rounds
 from udas_tf.stages.train import train_row, train_translation
@@ -83,7 +82,7 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
             ended = [line for line, (_, process) in running.items() if process.poll() is not None]
             for line in ended:
                 job, process = running.pop(line)
-                _check(job, process.returncode)
+                processes.check(job.name, process.returncode)
                 made.add(job.name)
             if not ended:
                 time.sleep(POLL)
@@ -91,11 +90,6 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
         for _, process in running.values():
             process.kill()
             process.wait()
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _translation(config, run_dir: RunDir, found: dict[str, Job]) -> dict[str, Job]:
@@ -153,12 +147,3 @@ def _startable(waiting: Sequence[Job], made: set[str]) -> list[Job]:
 def _begin(job: Job, run_dir: RunDir, threads: int, line: int) -> subprocess.Popen:
     logging.info("%s begins, on %d threads", job.name, threads)
     return processes.begin([*shlex.split(job.command), f"--workdir={run_dir.path}"], threads, line)
-
-
-def _check(job: Job, code: int) -> None:
-    if code == processes.INTERRUPTED:
-        raise KeyboardInterrupt
-    if code:
-        raise UserError(
-            f"{job.name} ended with exit code {code}; it has said why above. The same command goes on where it was"
-        )

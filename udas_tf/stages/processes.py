@@ -10,6 +10,7 @@ from pathlib import Path
 
 import udas_tf
 from udas_tf import progress
+from udas_tf.errors import UserError
 
 INTERRUPTED = 130
 # `udas` with the arguments that follow, which ends as soon as its standard input does: with the process that began it.
@@ -40,3 +41,13 @@ def begin(
         environment |= {"TF_NUM_INTRAOP_THREADS": str(threads)}
     command = [sys.executable, "-c", _BOUND, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, env=environment)
+
+
+def check(name: str, code: int) -> None:
+    """KeyboardInterrupt or UserError, by the exit code of a process that made `name`; nothing where it succeeded."""
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        raise UserError(
+            f"{name} ended with exit code {code}; it has said why above. The same command goes on where it was"
+        )

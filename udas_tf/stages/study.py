@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from absl import logging
 
 from udas_tf import config as configs
-from udas_tf.errors import UserError
 from udas_tf.run_dir import MANIFEST, RunDir, finish, read_json
 from udas_tf.stages import processes, rounds, sharing
 
@@ -65,8 +64,4 @@ def run_alone(run_dir: RunDir) -> None:
       UserError: it failed; it has said why.
     """
     with processes.begin(["run", f"--workdir={run_dir.path}"], stdout=2) as process:
-        code = process.wait()
-    if code == processes.INTERRUPTED:
-        raise KeyboardInterrupt
-    if code:
-        raise UserError(f"the run in {run_dir.path} ended with exit code {code}; it has said why above")
+        processes.check(f"the run in {run_dir.path}", process.wait())

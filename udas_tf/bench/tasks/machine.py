@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from udas_tf.bench.measuring import timed
 from udas_tf.bench.workloads import Scale
+from udas_tf.cores import cores
 
 SIDE = 2_048  # of the square matrices
 SECONDS = 2.0
@@ -28,9 +28,9 @@ def _product(dtype: tf.DType) -> float:
 
 
 def _copy() -> float:
-    cores = len(os.sched_getaffinity(0))
-    sources = [np.ones(COPIED // cores, np.uint8) for _ in range(cores)]
+    workers = cores()
+    sources = [np.ones(COPIED // workers, np.uint8) for _ in range(workers)]
     targets = [np.empty_like(source) for source in sources]
-    with concurrent.futures.ThreadPoolExecutor(cores) as workers:
-        seconds = timed(lambda: list(workers.map(np.copyto, targets, sources)), 1, SECONDS)
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        seconds = timed(lambda: list(pool.map(np.copyto, targets, sources)), 1, SECONDS)
     return 2 * COPIED / min(seconds)
