@@ -144,12 +144,28 @@ def test_decay_of_the_config_enters_the_gradient(segmenter, section):
     np.testing.assert_allclose(kernel, before * (1 - section.learning_rate * 0.5), rtol=1e-6)
 
 
+def test_adamw_is_pytorchs_rule():
+    """torch.optim.AdamW's documentation: w <- w - lr * decay * w, then Adam's step. At the first step m / (1 - b1) = g and
+    v / (1 - b2) = g^2, so that Adam goes lr * sign(g)."""
+    variables = [keras.Variable([1.0, -2.0], name="backbone"), keras.Variable([1.0, -2.0], name="head")]
+    optimizer = optimizers.built(
+        TorchAdam(0.1, 0.9, 0.999, decay=0.5, factors={variables[1].path: 3.0}), variables
+    )
+    optimizer.apply([tf.constant([4.0, 0.5])] * 2, variables)
+    # 0.95 * w - 0.1, and with the head's rate 0.95 * w - 0.3
+    np.testing.assert_allclose(variables[0], [0.85, -2.0], rtol=1e-6)
+    np.testing.assert_allclose(variables[1], [0.65, -2.2], rtol=1e-6)
+
+
 def test_adamw_of_the_config(segmenter, section):
     section.optimizer = "adamw"
     optimizer = optimizers.segmenter_optimizer(section, segmenter)
-    assert isinstance(optimizer, keras.optimizers.AdamW) and optimizer.built
-    assert optimizer.weight_decay == section.weight_decay
+    assert isinstance(optimizer, TorchAdam) and optimizer.built
+    assert (optimizer.beta_1, optimizer.beta_2, optimizer.weight_decay) == (0.9, 0.999, section.weight_decay)
     np.testing.assert_allclose(optimizers.current_learning_rate(optimizer), section.learning_rate)
+    assert optimizer.factors == {
+        v.path: section.classifier_factor for v in deeplab_v2.classifier_variables(segmenter)
+    }
 
 
 def test_float32_is_not_scaled(segmenter, section):

@@ -19,6 +19,7 @@ import tensorflow as tf
 from udas_tf import pseudo_labels
 from udas_tf.data import augment, geometry, records, repeat_factors
 from udas_tf.data.domain_cutmix import domain_cutmix
+from udas_tf.data.records import AS_WRITTEN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Loading:
         """Endless shuffled batches {"image", "label"} of a labelled set, repeated by `repeat_below`."""
         return self.batches(directory, ("image", "label"), stream, self.repeat_below)
 
+    @AS_WRITTEN
     def batches(
         self, directory: Path, fields: Sequence[str], stream: int, repeat_below: float = 0.0
     ) -> tf.data.Dataset:
@@ -79,6 +81,7 @@ class Loading:
         order = tf.data.Dataset.counter().flat_map(one_pass)
         return order.skip(self.start_step * self.batch_size).batch(self.batch_size, drop_remainder=True)
 
+    @AS_WRITTEN
     def augmented(self, batches: tf.data.Dataset, augmentation: Callable) -> tf.data.Dataset:
         """Maps `augmentation(batch, seed)` over batches, with a seed for each step, and runs ahead of training."""
         steps = tf.data.Dataset.counter(start=self.start_step, dtype=tf.int32)

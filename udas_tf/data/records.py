@@ -31,6 +31,8 @@ from udas_tf.data.in_order import in_order
 from udas_tf.errors import UserError
 
 SCHEMA = "udas-records-1"
+# For what makes a pipeline: AutoGraph, which has nothing to convert here, would parse all its functions again.
+AS_WRITTEN = tf.autograph.experimental.do_not_convert
 ROLES = ("training", "validation", "hidden")
 SHOWN_SHARE = 1e-3  # of an image's pixels; with fewer of a class, the image does not count as showing it
 
@@ -193,6 +195,7 @@ def link(directory: Path, source: Path, role: str) -> dict:
     return manifest
 
 
+@AS_WRITTEN
 def read(
     directory: Path, *, purpose: str, fields: Sequence[str], cache: bool = False
 ) -> tuple[tf.data.Dataset, dict]:

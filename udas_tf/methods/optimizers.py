@@ -1,6 +1,11 @@
-"""Optimisers of the segmenter and of its discriminators, with the poly schedule."""
+"""Optimisers of the segmenter and of its discriminators, with the poly schedule.
+
+Keras writes a rule as a dozen operations a variable; here each variable is passed over once, by TensorFlow's kernels.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -18,7 +23,7 @@ class SegmenterSGD(keras.optimizers.SGD):
     """
 
     def __init__(
-        self, learning_rate, momentum: float, l2: float, factors: dict[str, float], name="segmenter_sgd"
+        self, learning_rate, momentum: float, l2: float, factors: Mapping[str, float], name="segmenter_sgd"
     ):
         super().__init__(learning_rate, momentum=momentum, name=name)
         self.l2 = l2
@@ -26,14 +31,18 @@ class SegmenterSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        learning_rate = keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(
-            self._paths[index], 1.0
-        )
+        rate = keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0)
         gradient = keras.ops.cast(gradient, variable.dtype) + self.l2 * variable
-        if self.momentum:
-            gradient += self.momentum * keras.ops.cast(self.momentums[index], variable.dtype)
-            self.assign(self.momentums[index], gradient)
-        self.assign_sub(variable, learning_rate * gradient)
+        if not self.momentum:
+            self.assign_sub(variable, rate * gradient)
+            return
+        tf.raw_ops.ResourceApplyMomentum(
+            var=variable.handle,
+            accum=self.momentums[index].value.handle,
+            lr=rate,
+            grad=gradient,
+            momentum=self.momentum,
+        )
 
     def build(self, variables):
         super().build(variables)
@@ -43,24 +52,48 @@ class SegmenterSGD(keras.optimizers.SGD):
 class TorchAdam(keras.optimizers.Adam):
     """Adam as PyTorch's: epsilon joins the root of the corrected second moment [Kingma 2015, algorithm 1].
 
-    w <- w - learning_rate * m_t / (sqrt(v_t) + epsilon), m_t and v_t divided by 1 - beta^t.
+    w <- w - factor * learning_rate * m_t / (sqrt(v_t) + epsilon), m_t and v_t divided by 1 - beta^t; with `decay`
+    w <- w - learning_rate * decay * w before it [Loshchilov 2019].
     Keras's own adds epsilon, 1e-7, before that correction: at the first step of beta_2 = 0.99 it weighs a
     hundred times as much, and discriminators of softmax maps have gradients of 1e-5 and less.
     """
 
-    def __init__(self, learning_rate, beta_1: float, beta_2: float, epsilon=1e-8, name="torch_adam"):
-        super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, name=name)
+    def __init__(
+        self,
+        learning_rate,
+        beta_1: float,
+        beta_2: float,
+        epsilon=1e-8,
+        decay: float | None = None,
+        factors: Mapping[str, float] | None = None,
+        name="torch_adam",
+    ):
+        super().__init__(
+            learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, weight_decay=decay, name=name
+        )
+        self.factors = dict(factors or {})
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        momentum, velocity = self._momentums[index], self._velocities[index]
-        gradient = keras.ops.cast(gradient, variable.dtype)
         step = keras.ops.cast(self.iterations + 1, variable.dtype)
-        self.assign_add(momentum, (gradient - momentum) * (1 - self.beta_1))
-        self.assign_add(velocity, (keras.ops.square(gradient) - velocity) * (1 - self.beta_2))
-        root = keras.ops.sqrt(velocity / (1 - self.beta_2**step))
-        rate = keras.ops.cast(learning_rate, variable.dtype) / (1 - self.beta_1**step)
-        self.assign_sub(variable, rate * momentum / (root + self.epsilon))
+        power_1, power_2 = self.beta_1**step, self.beta_2**step
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=power_1,
+            beta2_power=power_2,
+            lr=keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon
+            * tf.sqrt(1.0 - power_2),  # TensorFlow's joins the root before the correction
+            grad=keras.ops.cast(gradient, variable.dtype),
+        )
+
+    def build(self, variables):
+        super().build(variables)
+        self._paths = [variable.path for variable in variables]
 
 
 def poly(learning_rate: float, steps: int, power: float) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -73,12 +106,12 @@ def poly(learning_rate: float, steps: int, power: float) -> keras.optimizers.sch
 def segmenter_optimizer(section, segmenter: keras.Model) -> keras.optimizers.Optimizer:
     """The optimiser that a config section (configs/base.py, segmenter_training) asks for, built."""
     schedule = poly(section.learning_rate, section.schedule_steps, section.poly_power)
+    classifiers = deeplab_v2.classifier_variables(segmenter)
+    factors = {variable.path: section.classifier_factor for variable in classifiers}
     if section.optimizer == "sgd":
-        classifiers = deeplab_v2.classifier_variables(segmenter)
-        factors = {variable.path: section.classifier_factor for variable in classifiers}
         optimizer = SegmenterSGD(schedule, section.momentum, section.weight_decay, factors)
     else:
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=section.weight_decay)
+        optimizer = TorchAdam(schedule, 0.9, 0.999, decay=section.weight_decay, factors=factors)
     return built(optimizer, segmenter.trainable_variables)
 
 
