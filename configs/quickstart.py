@@ -32,9 +32,9 @@ def get_config():
         section.learning_rate = 3e-3
     # There are no ImageNet weights here: adaptation starts from the network trained on the same source, and a
     # student from its teacher.
-    for section, start in ((config.uda, "source"), (config.student, "teacher")):
+    for section, start, steps in ((config.uda, "source", 400), (config.student, "teacher", 350)):
         section.start_from = start
-        section.steps = section.schedule_steps = 500
+        section.steps = section.schedule_steps = steps
         section.learning_rate = 2e-3
     # With the one threshold and every pixel alike, rare classes fade from round to round (docs/architecture.md).
     config.pseudo_label.class_share = 0.6
@@ -47,13 +47,13 @@ def get_config():
     config.uda.weight_adv_auxiliary = 6e-3
     config.uda.weight_kl = 0.01
     config.student.rounds = 2
-    config.translate.steps = 1_200
+    config.translate.steps = 700
     config.translate.crop = (64, 64)
     config.translate.width = 16
     config.translate.blocks = 3
     config.translate.discriminator_width = 16
     config.translate.discriminator_layers = 2
-    config.translate.learning_rate = 4e-4
+    config.translate.learning_rate = 8e-4
     config.translate.log_every = 25
     config.translate.checkpoint_every = 100
     return config

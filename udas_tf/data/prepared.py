@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import struct
@@ -10,12 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from PIL import Image
 
 from udas_tf.data import records
-from udas_tf.data.image_files import DAMAGE
-from udas_tf.data.records import Sample, Skipped
+from udas_tf.data.records import Sample
 from udas_tf.data.splits import Split
 from udas_tf.errors import UserError
 from udas_tf.taxonomy import ClassSet, train_ids
@@ -24,6 +22,7 @@ from udas_tf.taxonomy import ClassSet, train_ids
 class _Place(NamedTuple):
     """Where a record lies."""
 
+    shard: int
     file: Path
     start: int
     bytes: int
@@ -62,16 +61,16 @@ def of_records(directory: Path, classes: ClassSet, size: tuple[int, int], *, nee
     into = train_ids(native, classes)
     places = _places(directory, manifest)
 
-    def read(index: int, with_label: bool) -> Sample | Skipped:
-        try:
-            record = _record(places[index])
-            image, label = _array(record["image"]), None
-            if with_label and record["label"]:
-                label = into[_array(record["label"])]
-        except (*DAMAGE, DecodeError) as error:
-            return Skipped(
-                str(places[index].file), f"holds a damaged record at byte {places[index].start}: {error}"
-            )
+    @functools.cache
+    def verify(shard: int) -> None:  # when it is first read
+        records.verify_shard(directory, manifest["shards"][shard])
+
+    def read(index: int, with_label: bool) -> Sample:
+        verify(places[index].shard)
+        record = _record(places[index])
+        image, label = np.frombuffer(record["image"], np.uint8).reshape(*size, 3), None
+        if with_label and record["label"]:
+            label = into[np.frombuffer(record["label"], np.uint8).reshape(size)]
         return Sample(record["id"].decode(), image, label, provenance=json.loads(record["provenance"]))
 
     return Split(
@@ -86,7 +85,7 @@ def of_records(directory: Path, classes: ClassSet, size: tuple[int, int], *, nee
 def _places(directory: Path, manifest: dict) -> list[_Place]:
     """Where the records of a set lie, in order: the files are walked from length to length."""
     places = []
-    for shard in manifest["shards"]:
+    for number, shard in enumerate(manifest["shards"]):
         path = directory / shard["file"]
         if not path.is_file() or path.stat().st_size != shard["bytes"]:
             raise UserError(
@@ -96,7 +95,7 @@ def _places(directory: Path, manifest: dict) -> list[_Place]:
             for _ in range(shard["count"]):
                 # A TFRecord: length, its checksum, the record, its checksum; 8, 4, length and 4 bytes.
                 (length,) = struct.unpack("<Q", file.read(8))
-                places.append(_Place(path, file.tell() + 4, length))
+                places.append(_Place(number, path, file.tell() + 4, length))
                 file.seek(length + 8, io.SEEK_CUR)
     return places
 
@@ -114,7 +113,3 @@ def _record(place: _Place) -> dict[str, bytes]:
         example = tf.train.Example.FromString(file.read(place.bytes))
     features = example.features.feature
     return {name: features[name].bytes_list.value[0] for name in ("image", "label", "id", "provenance")}
-
-
-def _array(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)))

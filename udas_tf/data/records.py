@@ -1,12 +1,14 @@
 """The one record schema: raw data, translated images and pseudo-labels are the same TFRecords.
 
 A record is a tf.train.Example with
-    image        bytes   PNG, uint8 RGB [H, W, 3]
-    label        bytes   PNG, uint8 train ids [H, W], 255 = ignored; empty where there is no label
-    confidence   bytes   PNG, uint8 [H, W], round(255 * probability of the label); empty except in pseudo-labels
+    image        bytes   uint8 RGB [H, W, 3]
+    label        bytes   uint8 train ids [H, W], 255 = ignored; empty where there is no label
+    confidence   bytes   uint8 [H, W], round(255 * probability of the label); empty except in pseudo-labels
     height, width  int64   pixels
     id           bytes   name of the image within its data set
     provenance   bytes   JSON: where image and label come from
+
+Arrays lie there as they are, row by row: decoding PNG was most of what a training's input cost (docs/performance.md).
 
 A set of records is a directory of shards and a manifest written last. Its role says who may read it:
 "training" sets are what stages learn from; "validation" and "hidden" sets (the target labels beyond the budget)
@@ -22,7 +24,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -30,7 +31,7 @@ from udas_tf import progress, run_dir
 from udas_tf.data.in_order import in_order
 from udas_tf.errors import UserError
 
-SCHEMA = "udas-records-1"
+SCHEMA = "udas-records-2"
 # For what makes a pipeline: AutoGraph, which has nothing to convert here, would parse all its functions again.
 AS_WRITTEN = tf.autograph.experimental.do_not_convert
 ROLES = ("training", "validation", "hidden")
@@ -77,9 +78,9 @@ def encode(sample: Sample) -> bytes:
         if getattr(sample, name) is not None:
             _check_array(name, getattr(sample, name), (height, width))
     features = {
-        "image": _bytes(_png(sample.image)),
-        "label": _bytes(b"" if sample.label is None else _png(sample.label)),
-        "confidence": _bytes(b"" if sample.confidence is None else _png(sample.confidence)),
+        "image": _bytes(sample.image.tobytes()),
+        "label": _bytes(b"" if sample.label is None else sample.label.tobytes()),
+        "confidence": _bytes(b"" if sample.confidence is None else sample.confidence.tobytes()),
         "height": tf.train.Feature(int64_list=tf.train.Int64List(value=[height])),
         "width": tf.train.Feature(int64_list=tf.train.Int64List(value=[width])),
         "id": _bytes(sample.id.encode()),
@@ -104,15 +105,11 @@ def decode(serialized: tf.Tensor, size: tuple[int, int], fields: Sequence[str]) 
     parsed = tf.io.parse_single_example(
         serialized, {field: tf.io.FixedLenFeature([], tf.string) for field in fields}
     )
-    decoded = {}
-    for field in fields:
-        if field == "id":
-            decoded[field] = parsed[field]
-        elif field == "image":
-            decoded[field] = tf.ensure_shape(tf.io.decode_png(parsed[field], channels=3), (*size, 3))
-        else:
-            decoded[field] = tf.ensure_shape(tf.io.decode_png(parsed[field], channels=1), (*size, 1))[..., 0]
-    return decoded
+    shapes = {"image": (*size, 3), "label": size, "confidence": size}
+    return {
+        field: tf.reshape(tf.io.decode_raw(value, tf.uint8), shapes[field]) if field in shapes else value
+        for field, value in parsed.items()
+    }
 
 
 def write(
@@ -257,13 +254,18 @@ def read_manifest(directory: Path) -> dict:
 def verify(directory: Path) -> None:
     """Compares every shard with its checksum; UserError naming the first that differs."""
     for shard in read_manifest(directory)["shards"]:
-        file = directory / shard["file"]
-        found = _sha256(file) if file.is_file() else "no file"
-        if found != shard["sha256"]:
-            raise UserError(
-                f"{file} is damaged or foreign: its SHA-256 is {found}, its manifest says {shard['sha256']}; "
-                f"remove {directory} and make it again"
-            )
+        verify_shard(directory, shard)
+
+
+def verify_shard(directory: Path, shard: dict) -> None:
+    """Compares a shard of a set, an entry of its manifest, with its checksum; UserError when it differs."""
+    file = directory / shard["file"]
+    found = _sha256(file) if file.is_file() else "no file"
+    if found != shard["sha256"]:
+        raise UserError(
+            f"{file} is damaged or foreign: its SHA-256 is {found}, its manifest says {shard['sha256']}; "
+            f"remove {directory} and make it again"
+        )
 
 
 @contextlib.contextmanager
@@ -379,13 +381,6 @@ def _write_shard(
 def _shown(class_pixels: np.ndarray) -> np.ndarray:
     """The ids, 255 not among them, of SHOWN_SHARE of all pixels or more."""
     return np.flatnonzero(class_pixels[:255] >= SHOWN_SHARE * class_pixels.sum())
-
-
-def _png(array: np.ndarray) -> bytes:
-    # OpenCV's encoder, unlike Pillow's into memory, lets other threads run; it takes blue, green, red.
-    pixels = cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if array.ndim == 3 else array
-    _, data = cv2.imencode(".png", pixels, (cv2.IMWRITE_PNG_COMPRESSION, 1))
-    return data.tobytes()
 
 
 def _bytes(value: bytes) -> tf.train.Feature:
