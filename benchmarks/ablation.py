@@ -94,10 +94,16 @@ def markdown(
     whole = study.final(reports[0])["miou"]
     yield from ("", f"| taken out, seed {seed} | mIoU | difference | command |", "|---|---:|---:|---|")
     yield f"| nothing | {shown(spread([whole]))} | | |"
-    for name, changes in without.items():
-        run_dir = RunDir(workdir / f"seed-{seed}" / f"without-{name}")
-        changed = study.only_final(configs.override(config_of[seed], changes))
-        score = study.final(study.finished(changed, run_dir, pool))["miou"]
+    runs = [
+        (
+            study.only_final(configs.override(config_of[seed], changes)),
+            RunDir(workdir / f"seed-{seed}" / f"without-{name}"),
+        )
+        for name, changes in without.items()
+    ]
+    taken = zip(without.items(), runs, study.side_by_side(runs, pool), strict=True)
+    for (name, changes), (changed, run_dir), rows in taken:
+        score = study.final(rows)["miou"]
         difference = round(100 * (score - whole), 1) + 0.0  # never -0.0
         told = _command(command, changed, changes, run_dir)
         yield f"| {name} | {shown(spread([score]))} | {difference:+.1f} | `{told}` |"

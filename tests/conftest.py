@@ -29,7 +29,7 @@ def studied(monkeypatch):
     def with_scores(score):
         made = []
 
-        def run_alone(run_dir):
+        def run_alone(run_dir, threads=None, line=0):
             config = configs.load(run_dir.config)
             for path in sharing.artefacts(config):
                 if not is_finished(run_dir.path / path):

@@ -1,6 +1,7 @@
 """The sweep without its trainings: which runs there are, what they share, what a second start does, what is written."""
 
 import json
+import threading
 from fractions import Fraction
 
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from udas_tf import config as configs
 from udas_tf.data import records
 from udas_tf.errors import UserError
-from udas_tf.run_dir import RunDir, is_finished
-from udas_tf.stages import data, rounds, study, sweep
+from udas_tf.run_dir import RunDir, is_finished, write_json
+from udas_tf.stages import data, jobs, rounds, study, sweep
 
 ALL = Fraction(1)
 
@@ -159,6 +160,24 @@ def test_a_failed_run_is_named(tmp_path, capfd):
         study.run_alone(RunDir(tmp_path))
     captured = capfd.readouterr()
     assert captured.out == "" and "udas: data.target.labelled=100, and 12 images have labels" in captured.err
+
+
+def test_runs_go_side_by_side_on_their_shares_of_the_cores(tmp_path, monkeypatch):
+    together, begun = threading.Barrier(2, timeout=60), []
+
+    def run_alone(run_dir, threads, line):
+        together.wait()
+        begun.append((run_dir.path.name, threads, line))
+        write_json(run_dir.report / "report.json", {"rows": [{"name": run_dir.path.name}]})
+        together.wait()
+
+    monkeypatch.setattr(study, "run_alone", run_alone)
+    monkeypatch.setattr(study, "cores", lambda: 6)
+    monkeypatch.setattr(jobs, "cores", lambda: 6)
+    runs = [(make_config(jobs="2"), RunDir(tmp_path / name)) for name in "abcd"]
+    assert study.side_by_side(runs, [tmp_path]) == [[{"name": name}] for name in "abcd"]
+    assert sorted(begun[:2]) == [("a", 3, 0), ("b", 3, 1)] and {name for name, *_ in begun[2:]} == {"c", "d"}
+    assert {line for *_, line in begun[2:]} == {0, 1}
 
 
 def test_budgets_are_nested(tmp_path):

@@ -12,9 +12,11 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
+import tensorflow as tf
 from absl import logging
 
 from udas_tf.cores import cores
+from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, is_finished
 from udas_tf.stages import processes, rounds
 from udas_tf.stages.train import train_row, train_translation
@@ -41,6 +43,13 @@ class Job:
     command: str
     needs: tuple[str, ...] = ()
     done: bool = False
+
+
+def at_once(config) -> int:
+    """How many trainings there are at a time: `jobs` of the config on a CPU with as many cores, one on GPUs."""
+    if config.jobs < 1:
+        raise UserError(f"jobs={config.jobs}; expected at least 1 training at a time")
+    return 1 if tf.config.list_physical_devices("GPU") else min(config.jobs, cores())
 
 
 def jobs(config, run_dir: RunDir) -> list[Job]:

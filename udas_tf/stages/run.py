@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
-from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir
-from udas_tf.stages import data
-from udas_tf.stages.jobs import cores, jobs, make
+from udas_tf.stages import data, jobs
 from udas_tf.stages.report import report
 
 
@@ -19,13 +15,7 @@ def run(config, run_dir: RunDir) -> dict:
     Returns:
       What `report` returns.
     """
-    at_once = _at_once(config)
+    at_once = jobs.at_once(config)
     data.prepare(config, run_dir)
-    make(jobs(config, run_dir), run_dir, at_once)
+    jobs.make(jobs.jobs(config, run_dir), run_dir, at_once)
     return report(config, run_dir)
-
-
-def _at_once(config) -> int:
-    if config.jobs < 1:
-        raise UserError(f"jobs={config.jobs}; expected at least 1 training at a time")
-    return 1 if tf.config.list_physical_devices("GPU") else min(config.jobs, cores())

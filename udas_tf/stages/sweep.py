@@ -45,8 +45,7 @@ def sweep(
     planned = [(seed, _runs(study.seeded(config, seed), run_dir, seed, labels)) for seed in seeds]
     points: list[Point] = []
     for seed, runs in planned:
-        for count, run_config, directory in runs:
-            points.append(_point(count, seed, study.finished(run_config, directory, [run_dir.path, *reuse])))
+        points.extend(_points(seed, runs, [run_dir.path, *reuse]))
         curve = Curve(points, _available(study.seeded(config, seed)))
         _write(curve, run_dir)
     return label_curve.document(curve)
@@ -73,6 +72,16 @@ def _available(config) -> int:
     if available == 0:
         raise UserError("no training image of the target has a label; there is nothing to sweep over")
     return available
+
+
+def _points(
+    seed: int, runs: Sequence[tuple[int, object, RunDir]], pool: Sequence[str | os.PathLike[str]]
+) -> list[Point]:
+    """The points of a seed. The first run makes what the others take from it."""
+    counts, configs_and_directories = [run[0] for run in runs], [run[1:] for run in runs]
+    first, *others = configs_and_directories
+    reports = [study.finished(*first, pool), *study.side_by_side(others, pool)]
+    return [_point(count, seed, rows) for count, rows in zip(counts, reports, strict=True)]
 
 
 def _point(count: int, seed: int, rows: Sequence[dict]) -> Point:
