@@ -12,13 +12,14 @@ train/labels, val/images and val/labels. The network is EfficientNet-Lite0 from 
 
 # How the settings were chosen, and what is measured so far: docs/results.md.
 
+from udas_tf import processor
 from udas_tf.config import base_config
 
 
 def get_config():
     config = base_config()
     config.seed = 1
-    config.precision = "mixed_bfloat16"  # on a CPU without bfloat16 "float32" is quicker
+    config.precision = processor.precision()
     config.jobs = 2
     config.classes = "camvid"
     config.data.size = (180, 240)

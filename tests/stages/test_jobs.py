@@ -7,7 +7,6 @@ import time
 import pytest
 
 from udas_tf import config as configs
-from udas_tf.cores import cores
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, finish
 from udas_tf.stages import jobs
@@ -119,12 +118,3 @@ def test_finished_directories_are_done(tmp_path):
     finish(run.training("no_adaptation"), {})
     finish(run.translated, {})
     assert [j.name for j in jobs.jobs(configs.load(TINY), run) if j.done] == ["no_adaptation", "translated"]
-
-
-def test_a_process_with_fewer_threads_counts_as_many_cores(monkeypatch):
-    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
-    usable = cores()
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
-    assert cores() == 1
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(usable + 1))
-    assert cores() == usable

@@ -7,7 +7,7 @@ import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from udas_tf.cores import cores
+from udas_tf.processor import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

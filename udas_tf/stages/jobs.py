@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 from absl import logging
 
-from udas_tf.cores import cores
 from udas_tf.errors import UserError
+from udas_tf.processor import cores
 from udas_tf.run_dir import RunDir, is_finished
 from udas_tf.stages import processes, rounds
 from udas_tf.stages.train import train_row, train_translation

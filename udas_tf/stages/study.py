@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from absl import logging
 
 from udas_tf import config as configs
-from udas_tf.cores import cores
+from udas_tf.processor import cores
 from udas_tf.run_dir import MANIFEST, RunDir, finish, read_json
 from udas_tf.stages import jobs, processes, rounds, sharing
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from udas_tf.bench.measuring import timed
 from udas_tf.bench.workloads import Scale
-from udas_tf.cores import cores
+from udas_tf.processor import cores
 
 SIDE = 2_048  # of the square matrices
 SECONDS = 2.0

@@ -1,0 +1,32 @@
+import pytest
+
+from udas_tf import processor
+
+
+def test_a_process_with_fewer_threads_counts_as_many_cores(monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    usable = processor.cores()
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    assert processor.cores() == 1
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(usable + 1))
+    assert processor.cores() == usable
+
+
+@pytest.mark.parametrize(
+    ("flags", "gpu", "expected"),
+    [
+        ("flags : fpu avx512f avx512_bf16", False, "mixed_bfloat16"),
+        ("flags : fpu amx_bf16 amx_tile", False, "mixed_bfloat16"),
+        ("flags : fpu avx2 avx512f", False, "float32"),
+        ("flags : fpu avx512_bf16", True, "float32"),
+        (None, False, "float32"),  # not Linux
+    ],
+)
+def test_bfloat16_where_it_is_quicker(flags, gpu, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(processor, "GPU", tmp_path / "gpu")
+    if flags:
+        processor.CPU_INFO.write_text(f"processor : 0\n{flags}\n")
+    if gpu:
+        processor.GPU.touch()
+    assert processor.precision() == expected

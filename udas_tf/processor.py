@@ -1,0 +1,23 @@
+"""What there is to compute on: how many cores, and in what they are quickest."""
+
+import os
+from pathlib import Path
+
+CPU_INFO = Path("/proc/cpuinfo")
+GPU = Path("/dev/nvidia0")
+BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # Intel's and AMD's instructions that oneDNN has kernels for
+
+
+def cores() -> int:
+    """Those that this process may use, or TF_NUM_INTRAOP_THREADS where that is fewer; where the system does not say
+    (macOS), all of the machine."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, int(os.environ.get("TF_NUM_INTRAOP_THREADS") or usable))
+
+
+def precision() -> str:
+    """ "mixed_bfloat16" where trainings run on a CPU that computes in bfloat16, "float32" elsewhere: without such
+    instructions bfloat16 is slower, and GPUs before Ampere do not have it."""
+    if GPU.exists() or not CPU_INFO.is_file():
+        return "float32"
+    return "mixed_bfloat16" if BFLOAT16 & set(CPU_INFO.read_text().split()) else "float32"
