@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from udas_tf.bench import children
 from udas_tf.bench.workloads import Scale, Workload
 
-COLUMNS = ("axis", "size", "ms", "growth", "linear", "peak_memory")
+HEADER = f"{'axis':<16}{'size':>12}{'ms':>10}{'growth':>9}{'linear':>9}{'peak GiB':>10}"
 STEP = Workload("step", "growth", "ms/step", "adapt", {"precision": "float32"})
 LABEL = Workload("label", "growth", "ms/image", "label", {"precision": "float32"})
 LOAD = Workload("load", "growth", "ms/image", "load")
-BASE = Scale(size=(128, 256), backbone="compact", width=16, batch=4, seconds=3.0)
+BASE = Scale(size=(128, 256), original=(256, 512), backbone="compact", width=16, batch=4, seconds=3.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ def grow(name: str, repeats: int, scale: Scale) -> list[dict]:
 
 
 def table(rows: list[dict]) -> str:
-    lines = [f"{'axis':<16}{'size':>12}{'ms':>10}{'growth':>9}{'linear':>9}{'peak GiB':>10}"]
+    lines = []
     for row in rows:
         size = "x".join(map(str, row["size"])) if isinstance(row["size"], tuple) else str(row["size"])
         lines.append(
@@ -118,8 +118,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     scale = dataclasses.replace(BASE, backbone=given.backbone)
-    rows = [row for name in AXES if given.axis in (None, name) for row in grow(name, given.repeats, scale)]
-    print(json.dumps(rows) if given.json else table(rows))
+    axes = (grow(name, given.repeats, scale) for name in ([given.axis] if given.axis else AXES))
+    if given.json:
+        print(json.dumps([row for rows in axes for row in rows]))
+        return
+    print(HEADER)
+    for rows in axes:
+        print(table(rows), flush=True)
 
 
 if __name__ == "__main__":
