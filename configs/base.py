@@ -14,6 +14,7 @@ def segmenter_training() -> ConfigDict:
     section = ConfigDict()
     section.steps = 120_000  # optimiser steps
     section.schedule_steps = 250_000  # steps in which the poly schedule reaches 0; at least `steps`
+    section.precision = ""  # what this training computes in; "" = `precision` of the config
     section.batch_size = 2  # images of each domain a step, over all replicas
     section.optimizer = "sgd"  # "sgd" (momentum, L2 decay in the gradient, as PyTorch's) or "adamw"
     section.learning_rate = 2.5e-4  # of the backbone at step 0

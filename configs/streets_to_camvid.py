@@ -39,11 +39,14 @@ def get_config():
         section.optimizer = "adamw"
         section.learning_rate = 5e-4
         section.weight_decay = 1e-4
-        section.classifier_factor = 10.0
+        section.classifier_factor = 1.0
         section.augment = "auto"
         section.auto_share = 0.5
         section.log_every = 25
         section.checkpoint_every = 100
+    for section in (config.source, config.supervised):
+        # From ImageNet's weights bfloat16 learns more slowly: 26.1 on the held-out images, where float32 gives 28.6
+        section.precision = "float32"
     config.translate.steps = 1_000
     config.translate.crop = (128, 128)
     config.translate.width = 24

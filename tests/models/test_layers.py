@@ -225,3 +225,18 @@ def test_dropout_follows_from_the_global_seed(dropout):
     first = dropout(ones, training=True)
     np.testing.assert_array_equal(again(ones, training=True), first)
     assert np.any(other(ones, training=True) != first)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_gradient_of_a_bias_is_the_sum_over_all_cells(policy):
+    """Of dL/dy = 1 at 4 * 64 * 64 cells; summed up in bfloat16 it stops at 256."""
+    layer = layers.Conv2D(2, 1, dtype=policy)
+    layer.build((4, 64, 64, 3))
+
+    @tf.function(autograph=False)
+    def gradient(images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(layer(images), tf.float32))
+        return tape.gradient(loss, layer.bias)
+
+    np.testing.assert_allclose(gradient(tf.zeros((4, 64, 64, 3))), [4 * 64 * 64] * 2)

@@ -1,12 +1,14 @@
 """Networks by the config's words."""
 
+import keras
 import numpy as np
 import pytest
 
 from udas_tf import inference
 from udas_tf.config import base_config
 from udas_tf.errors import UserError
-from udas_tf.stages import networks
+from udas_tf.run_dir import RunDir, finish
+from udas_tf.stages import networks, rounds
 
 
 @pytest.fixture
@@ -90,3 +92,20 @@ def test_unknown_upsampling(config):
     config.translate.upsampling = "bilinear"
     with pytest.raises(UserError, match="translate.upsampling='bilinear' is unknown; .* transposed, resize"):
         networks.generator(config)
+
+
+def test_a_trained_network_computes_as_in_its_training_or_in_that_of_another(config, tmp_path):
+    config.precision, config.source.precision = "mixed_bfloat16", "float32"
+    run_dir, row = RunDir(tmp_path), rounds.find(config, "source", None, "no_adaptation")
+    directory = run_dir.training(row.name)
+    directory.mkdir(parents=True)
+    networks.save(networks.segmenter(config), directory / networks.WEIGHTS)
+    finish(directory, {})
+    assert networks.precision(config, "uda") == networks.precision(config, "translate") == "mixed_bfloat16"
+    try:
+        for given, expected in (("", "float32"), (networks.precision(config, "uda"), "mixed_bfloat16")):
+            trained = networks.trained_segmenter(config, run_dir, row, given)
+            assert trained.get_layer("primary_classifier_0").dtype_policy.name == expected
+            assert keras.config.dtype_policy().name == expected
+    finally:
+        keras.config.set_dtype_policy("float32")

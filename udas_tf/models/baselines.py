@@ -7,7 +7,7 @@ from keras import initializers, layers
 from udas_tf.errors import UserError
 from udas_tf.models.deeplab_v2 import features
 from udas_tf.models.generators import CropLike
-from udas_tf.models.layers import ChannelDropout, GroupNorm, SymmetricConv2D
+from udas_tf.models.layers import ChannelDropout, Conv2D, GroupNorm, SymmetricConv2D
 
 # --- FCN ----------------------------------------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ def fcn(num_classes=19, backbone="resnet50", dropout=0.1, output_stride=8, **bac
     x = GroupNorm(name="primary_classifier_norm")(convolution(x))
     x = layers.ReLU(name="primary_classifier_relu")(x)
     x = ChannelDropout(dropout, name="primary_classifier_dropout")(x)
-    x = layers.Conv2D(num_classes, 1, kernel_initializer=_normal(), name="primary_classifier_head")(x)
+    x = Conv2D(num_classes, 1, kernel_initializer=_normal(), name="primary_classifier_head")(x)
     logits = {"primary": layers.Activation("linear", dtype="float32", name="primary")(x)}
     return keras.Model(images, logits, name="fcn")
 

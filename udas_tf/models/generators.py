@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers, ops
 
-from udas_tf.models.layers import GroupNorm, ReflectionPadding2D, SymmetricConv2D
+from udas_tf.models.layers import Conv2D, GroupNorm, ReflectionPadding2D, SymmetricConv2D
 
 # Of [-1, 1], what a residual generator takes its images to before arctanh, which is infinite at 1.
 RANGE = 0.95
@@ -62,7 +62,7 @@ def _residual_block(x, filters, name):
 
 def _reflected_conv(x, filters, kernel_size, name, initializer=None):
     x = ReflectionPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
-    return layers.Conv2D(filters, kernel_size, kernel_initializer=initializer or _normal(), name=name)(x)
+    return Conv2D(filters, kernel_size, kernel_initializer=initializer or _normal(), name=name)(x)
 
 
 def _doubling_conv(x, filters, name):

@@ -38,7 +38,7 @@ def dry_run(config) -> Iterator[str]:
         stages.setdefault(row.stage, []).append(row.name)
     for name, rows in stages.items():
         check_intervals(config[name])
-        with stage(config):
+        with stage(config, networks.precision(config, name)):
             method, batch = _method(config, name), _batch(config, name)
             traced = tf.function(method.train_step, autograph=False).get_concrete_function(batch)
             yield _told(name, rows, batch, method, list(traced.structured_outputs))

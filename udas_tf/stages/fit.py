@@ -46,10 +46,11 @@ def _split_cpu(parts: int) -> None:
 
 
 @contextlib.contextmanager
-def stage(config) -> Iterator[tf.distribute.Strategy]:
-    """Precision, seed and strategy of one stage; networks and optimisers are made within."""
+def stage(config, precision: str = "") -> Iterator[tf.distribute.Strategy]:
+    """Precision, that of the config where none is given, seed and strategy of one stage; networks and optimisers are made
+    within."""
     keras.utils.clear_session(free_memory=False)
-    keras.config.set_dtype_policy(config.precision)
+    keras.config.set_dtype_policy(precision or config.precision)
     # Not 0: tf.data then compares a shuffle's seed with 0, which the pipeline's, being a tensor, does not allow.
     keras.utils.set_random_seed(config.seed + 1)
     chosen = strategy(config.replicas)

@@ -84,10 +84,16 @@ def _task_network(model, num_classes: int) -> keras.Model:
     raise UserError(f"model.network={model.network!r} is unknown; expected one of {', '.join(NETWORKS)}")
 
 
-def trained_segmenter(config, run_dir: RunDir, row: Row) -> keras.Model:
-    """The segmenter of a finished row; UserError naming the command that trains it otherwise."""
+def precision(config, stage: str) -> str:
+    """What the trainings of a stage, a section of the config, compute in."""
+    return config[stage].get("precision") or config.precision
+
+
+def trained_segmenter(config, run_dir: RunDir, row: Row, in_precision: str = "") -> keras.Model:
+    """The segmenter of a finished row, and from here on networks in `in_precision`, or else in what the row was trained in;
+    UserError naming the command that trains it otherwise."""
     directory = run_dir.require(run_dir.training(row.name), f"the {row.name} segmenter", row.command)
-    keras.config.set_dtype_policy(config.precision)  # it computes as it did in training
+    keras.config.set_dtype_policy(in_precision or precision(config, row.stage))
     network = segmenter(config)
     load(network, directory / WEIGHTS)
     return network

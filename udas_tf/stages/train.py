@@ -6,6 +6,7 @@ import functools
 import hashlib
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 from absl import logging
 
@@ -49,7 +50,7 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
             return
         inputs["pseudo"] = run_dir.pseudo_labels(row.round)
     section = config[row.stage]
-    with stage(config) as strategy:
+    with stage(config, networks.precision(config, row.stage)) as strategy:
         _check_batch(section, strategy)
         method = _method(config, run_dir, row)
         batches = _batches(config, run_dir, row, inputs)
@@ -88,7 +89,9 @@ def train_translation(config, run_dir: RunDir) -> None:
     with stage(config) as strategy:
         _check_batch(section, strategy)
         semantic = rounds.semantic(config)
-        segmenter = networks.trained_segmenter(config, run_dir, semantic) if semantic else None
+        segmenter = None
+        if semantic:
+            segmenter = networks.trained_segmenter(config, run_dir, semantic, config.precision)
         method = trainings.image_translation(config, segmenter)
         batches = functools.cache(
             lambda start: pipeline.unpaired(
@@ -168,15 +171,18 @@ def _batches(config, run_dir: RunDir, row: rounds.Row, inputs: dict[str, Path]):
 
 
 def _method(config, run_dir: RunDir, row: rounds.Row) -> Method:
+    def trained(other: rounds.Row) -> keras.Model:
+        return networks.trained_segmenter(config, run_dir, other, networks.precision(config, row.stage))
+
     start = rounds.start(config, row)
-    segmenter = networks.trained_segmenter(config, run_dir, start) if start else networks.segmenter(config)
+    segmenter = trained(start) if start else networks.segmenter(config)
     match row.stage:
         case "uda":
             return trainings.output_adaptation(config, segmenter)
         case "student":
-            teacher = None
-            if config.student.weight_consistency:
-                teacher = networks.trained_segmenter(config, run_dir, rounds.teacher(config, row.round))
+            teacher = (
+                trained(rounds.teacher(config, row.round)) if config.student.weight_consistency else None
+            )
             class_weights = pseudo_label.class_weights(config, run_dir, row.round)
             return trainings.self_training(config, segmenter, teacher, class_weights)
         case _:
