@@ -8,9 +8,12 @@ train/labels, val/images and val/labels. The network is EfficientNet-Lite0 from 
         --output=runs/lite0.weights.h5
     bin/udas run --config=configs/streets_to_camvid.py --workdir=runs/camvid \
         --config.data.target.root=ROOT --config.model.initial_weights=runs/lite0.weights.h5
+
+The last command takes 25 minutes on two cores of an AMD EPYC with AVX512-BF16. mIoU on val, mean and deviation of three
+seeds: student_2 55.3 +- 0.6, supervised 44.5 +- 1.0, no_adaptation 28.6 +- 2.0.
 """
 
-# How the settings were chosen, and what is measured so far: docs/results.md.
+# How the settings were chosen, and every other row: docs/results.md.
 
 from udas_tf import processor
 from udas_tf.config import base_config
