@@ -27,7 +27,9 @@ def get_config():
     config.classes = "camvid"
     config.data.size = (180, 240)
     config.data.cache = True
-    config.data.source.domain = "sim+game_plan+game_camera"  # streets as they are, drawn without light or texture
+    config.data.source.domain = (
+        "sim+game_plan+game_camera"  # streets as they are, drawn without light or texture
+    )
     config.data.source.images = 2_000
     config.data.target.dataset = "camvid"
     config.data.target.images = 0
@@ -58,7 +60,9 @@ def get_config():
     config.translate.residual = True  # 2,000 steps are too few to learn to copy
     config.translate.discriminator_width = 32
     config.translate.learning_rate = 8e-4
-    config.translate.lambda_cyc = 5.0  # looser than CycleGAN's 10 and 5, by which little changes in so few steps
+    config.translate.lambda_cyc = (
+        5.0  # looser than CycleGAN's 10 and 5, by which little changes in so few steps
+    )
     config.translate.lambda_identity = 0.5
     config.translate.log_every = 50
     config.translate.checkpoint_every = 200

@@ -30,7 +30,9 @@ def test_last_rows_over_seeds_and_above_no_adaptation(made, tmp_path, capsys):
         ("cycada", "translation_adaptation", "36.0 ± 1.4 | 4.0 ± 0.0"),
         ("udas", "student_3", "40.0 ± 1.4 | 8.0 ± 0.0"),
     ):
-        assert f"| {system} | {row} | {scores} | `bin/udas run --config=configs/methods/{system}.py:" in printed
+        assert (
+            f"| {system} | {row} | {scores} | `bin/udas run --config=configs/methods/{system}.py:" in printed
+        )
 
     before = len(made)
     compare(tmp_path, "--seeds=1,3", "--config.student.rounds=3")
