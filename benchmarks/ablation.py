@@ -60,7 +60,7 @@ def markdown(config, flags: studies.Flags) -> Iterator[str]:
 
     yield from ("Runs:", "")
     for seed, run_dir in full.items():
-        yield f"    {studies.command(flags.config, config_of[seed], flags.overrides, run_dir)}"
+        yield f"    {studies.command(flags.config, config_of[seed], flags.overrides, {}, run_dir)}"
     seed = flags.seeds[0]
     yield from ("", f"| row | mIoU, seeds {', '.join(map(str, flags.seeds))} | command |", "|---|---:|---|")
     for rows in zip(*reports, strict=True):
@@ -81,7 +81,7 @@ def markdown(config, flags: studies.Flags) -> Iterator[str]:
     for (name, changes), (changed, run_dir), rows in taken:
         score = study.final(rows)["miou"]
         difference = round(100 * (score - whole), 1) + 0.0  # never -0.0
-        told = studies.command(flags.config, changed, flags.overrides | changes, run_dir)
+        told = studies.command(flags.config, changed, flags.overrides, changes, run_dir)
         yield f"| {name} | {shown(spread([score]))} | {difference:+.1f} | `{told}` |"
 
     if not rounds.has_labels(config):

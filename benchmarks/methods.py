@@ -60,7 +60,7 @@ def markdown(flags: studies.Flags) -> Iterator[str]:
             for last, seed in zip(finals, flags.seeds, strict=True)
         ]
         config, run_dir = planned[method, flags.seeds[0]]
-        told = studies.command(_name(flags, method), config, NO_LABELS, run_dir)
+        told = studies.command(_name(flags, method), config, {}, NO_LABELS, run_dir)
         yield f"| {method} | {finals[0]['name']} | {over(finals)} | {over(gained)} | `{told}` |"
 
 

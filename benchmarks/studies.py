@@ -48,19 +48,23 @@ class Flags:
         self.overrides = dict(flag.removeprefix("--config.").split("=", 1) for flag in rest)
 
 
-def command(name: str, config, changes: Mapping[str, str], run_dir: RunDir) -> str:
+def command(
+    name: str, config, overrides: Mapping[str, str], changes: Mapping[str, str], run_dir: RunDir
+) -> str:
     """What a user types for a run of a study; its directory takes this command, too.
 
     Args:
       name: of the config that the run begins with.
       config: of the run.
-      changes: dotted key -> text, where it differs from that in more than seed and rows.
+      overrides: dotted key -> text, of the whole study.
+      changes: likewise, of this run, but for seed and rows.
     """
     keys = {
-        **changes,
+        **overrides,
         "seed": config.seed,
         "data.target.label_seed": config.data.target.label_seed,
         "rows": ",".join(config.rows),
+        **changes,
     }
     flags = " ".join(f"--config.{key}={value}" for key, value in keys.items())
     return f"bin/udas run --config={name} {flags} --workdir={run_dir.path}"

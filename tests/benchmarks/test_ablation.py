@@ -38,7 +38,7 @@ def test_rows_over_seeds_and_what_each_ingredient_is_worth(made, tmp_path, capsy
     )
     assert "| nothing | 31.0 | | |" in printed
     assert "| kl | 29.0 | -2.0 | `bin/udas run --config=configs/base.py" in printed
-    assert f" --workdir={tmp_path}/seed-1/without-kl` |" in printed
+    assert f"--config.uda.weight_kl=0 --workdir={tmp_path}/seed-1/without-kl` |" in printed
     assert (
         f"| translated | 20.0 ± 0.0 | `bin/udas evaluate --stage=supervised --on=translated --workdir={full}` |"
         in printed
