@@ -52,6 +52,8 @@ def _forms(precision: str, *modes: str) -> tuple[dict, ...]:
 
 REFERENCES = (
     Reference("adapt_bf16", "adapt_bf16", "adapt", _forms("bfloat16", "eager", "compiled")),
+    # Ours with its input and augmentation, PyTorch's without.
+    Reference("adapt_bf16_fed", "adapt_bf16_fed", "adapt", _forms("bfloat16", "eager")),
     Reference("adapt_fp32", "adapt_fp32", "adapt", _forms("float32", "eager", "compiled")),
     Reference("inference_bf16", "inference_bf16", "infer", _forms("bfloat16", "eager")),
     Reference("inference_bf16_best", "inference_bf16", "infer", _forms("bfloat16", "folded", "compiled")),
@@ -62,6 +64,9 @@ REFERENCES = (
     Reference("augment", "augment", "augment"),
     Reference("augment_keras_cv", "augment", "keras_cv_augment"),
     Reference("pseudo_label", "pseudo_label", "label", _forms("bfloat16", "eager", "compiled")),
+    Reference(
+        "adapt_720", "adapt_720", "adapt", ({"precision": "bfloat16", "mode": "eager", "enlarged": 2},)
+    ),
     Reference("evaluate", "evaluate", "evaluate"),
 )
 

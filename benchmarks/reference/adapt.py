@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy, log_softmax, softmax, softplus
 
 from benchmarks.reference import networks, settings
-from udas_tf.bench.measuring import Measured, peak_memory, timed
+from udas_tf.bench.measuring import Measured, timed
 from udas_tf.bench.workloads import Scale
 
 LAMBDA_SEG = 0.1
@@ -16,7 +17,8 @@ WEIGHTS_ADV = (1e-3, 2e-4)
 WEIGHT_KL = 0.1
 
 
-def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measured:
+def measure(scale: Scale, directory: Path, precision: str, mode: str, enlarged: int = 1) -> Measured:
+    scale = dataclasses.replace(scale, size=tuple(enlarged * extent for extent in scale.size))
     settings.prepare()
     segmenter = settings.channels_last(networks.DeepLab(scale.backbone, scale.width)).train().freeze_norms()
     judges = [settings.channels_last(networks.segmentation_discriminator(scale.width)) for _ in range(2)]
@@ -32,7 +34,7 @@ def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measure
     judge_losses = settings.compiled(_judge_losses, mode)
 
     images = settings.images(2 * scale.batch, scale.size)
-    labels = torch.randint(0, networks.CLASSES, (scale.batch, *scale.size))
+    labels = torch.randint(0, networks.CLASSES, (scale.batch, *scale.size), device=settings.DEVICE)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -52,7 +54,7 @@ def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measure
         judge_optimizer.step()
         return loss.item(), judged.item()
 
-    return Measured(timed(step, 1, scale.seconds), {}, peak_memory())
+    return Measured(timed(step, 1, scale.seconds), {}, settings.peak_memory())
 
 
 def _losses(judges, small_logits, labels):

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import l1_loss
 
 from benchmarks.reference import networks, settings
-from udas_tf.bench.measuring import Measured, peak_memory, timed
+from udas_tf.bench.measuring import Measured, timed
 from udas_tf.bench.workloads import Scale
 
 LAMBDA_CYC, LAMBDA_IDENTITY, POOL = 10.0, 5.0, 50
@@ -57,7 +57,7 @@ def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measure
         judge_optimizer.step()
         return loss.item(), judged.item()
 
-    return Measured(timed(step, 1, scale.seconds), {}, peak_memory())
+    return Measured(timed(step, 1, scale.seconds), {}, settings.peak_memory())
 
 
 def _exchange(pool: list, images: torch.Tensor) -> torch.Tensor:

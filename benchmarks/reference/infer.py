@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmarks.reference import networks, settings
 from udas_tf.bench import fixtures
-from udas_tf.bench.measuring import Measured, peak_memory, timed
+from udas_tf.bench.measuring import Measured, timed
 from udas_tf.bench.workloads import Scale
 
 
@@ -25,13 +25,13 @@ def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measure
     pictures = fixtures.pictures(1, scale.size)
 
     def call():
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+        images = torch.from_numpy(pictures).to(settings.DEVICE).permute(0, 3, 1, 2).float()
         classes, confidence = predict(images)
-        return classes.numpy(), confidence.numpy()
+        return classes.cpu().numpy(), confidence.cpu().numpy()
 
     with torch.inference_mode(), settings.autocast(precision):
         seconds = timed(call, 1, scale.seconds)
-    return Measured(seconds, {}, peak_memory())
+    return Measured(seconds, {}, settings.peak_memory())
 
 
 def fold(network: nn.Module) -> None:

@@ -13,7 +13,7 @@ from benchmarks.reference import networks, settings
 from benchmarks.reference.infer import fold
 from benchmarks.reference.pillow_policy import auto_augment, warp
 from udas_tf.bench import fixtures
-from udas_tf.bench.measuring import Measured, peak_memory, timed
+from udas_tf.bench.measuring import Measured, timed
 from udas_tf.bench.workloads import Scale
 
 
@@ -30,15 +30,15 @@ def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measure
         number = next(numbers)
         image = pictures[number % len(pictures)]
         views = [(image, np.eye(3)[:2])] + [auto_augment(image, rng) for _ in range(scale.views - 1)]
-        stacked = torch.from_numpy(np.stack([np.asarray(view) for view, _ in views]))
+        stacked = torch.from_numpy(np.stack([np.asarray(view) for view, _ in views])).to(settings.DEVICE)
         classes, confidences = predict(stacked.permute(0, 3, 1, 2).float())
-        best, label = _surest(classes.numpy(), confidences.numpy(), [moved for _, moved in views])
+        best, label = _surest(classes.cpu().numpy(), confidences.cpu().numpy(), [moved for _, moved in views])
         Image.fromarray(label).save(output / f"{number}_label.png")
         Image.fromarray(np.uint8(np.round(255 * best))).save(output / f"{number}_confidence.png")
 
     with torch.inference_mode(), settings.autocast(precision):
         seconds = timed(label_one, 1, scale.seconds)
-    return Measured(seconds, {}, peak_memory())
+    return Measured(seconds, {}, settings.peak_memory())
 
 
 def _surest(classes, confidences, moves):

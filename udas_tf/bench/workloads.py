@@ -93,6 +93,9 @@ WORKLOADS = (
         "adapt",
         {"precision": "mixed_bfloat16", "recompute": True},
     ),
+    Workload(
+        "adapt_bf16_fed", "adapt_bf16", "ms/step", "adapt", {"precision": "mixed_bfloat16", "fed": True}
+    ),
     Workload("adapt_fp32", "adapt_fp32", "ms/step", "adapt", {"precision": "float32"}),
     Workload("inference_bf16", "inference", "ms/image", "infer", {"precision": "mixed_bfloat16"}),
     Workload("inference_fp32", "inference", "ms/image", "infer", {"precision": "float32"}),
@@ -101,6 +104,22 @@ WORKLOADS = (
     Workload("augment", "augment", "ms/image", "augment"),
     Workload("pseudo_label", "pseudo_label", "ms/image", "label", {"precision": "mixed_bfloat16"}),
     Workload("evaluate", "evaluate", "ms/map", "evaluate"),
+    Workload(
+        "adapt_720",
+        "adapt_720",
+        "ms/step",
+        "adapt",
+        {"precision": "mixed_bfloat16", "enlarged": 2},
+        repeats=False,
+    ),
+    Workload(
+        "adapt_720_recomputed",
+        "adapt_720",
+        "ms/step",
+        "adapt",
+        {"precision": "mixed_bfloat16", "enlarged": 2, "recompute": True},
+        repeats=False,
+    ),
     Workload("quickstart", "quickstart", "s", "quickstart", repeats=False),
     Workload("startup_help", "startup", "s", "startup", {"what": "help"}),
     Workload("startup_first_step", "startup", "s", "startup", {"what": "first_step"}),

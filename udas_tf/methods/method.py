@@ -38,7 +38,7 @@ class Method(keras.Model):
         return list(self.means.values())
 
     def prepare(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Makes the model ready for `fit`. XLA is applied within the step where it pays, not around it."""
+        """Makes the model ready for `fit`. Around the whole step XLA comes with `stages.fit.through_xla`."""
         self.compile(optimizer=optimizer, jit_compile=False, auto_scale_loss=False)
 
     def train_step(self, batch: dict) -> dict[str, tf.Tensor]:

@@ -324,7 +324,9 @@ class CeilMaxPool2D(keras.layers.Layer):
     """
 
     def call(self, inputs):
-        return tf.nn.max_pool2d(inputs, ksize=3, strides=2, padding=[[0, 0], [1, 2], [1, 2], [0, 0]])
+        around = [[0, 0], [1, 2], [1, 2], [0, 0]]  # which XLA's pooling does not take
+        padded = tf.pad(inputs, around, constant_values=inputs.dtype.min)
+        return tf.nn.max_pool2d(padded, ksize=3, strides=2, padding="VALID")
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

@@ -38,6 +38,26 @@ def strategy(replicas: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices[:wanted])
 
 
+def through_xla(config, chosen: tf.distribute.Strategy) -> bool:
+    """Whether XLA compiles the whole step: as `config.xla` says, of which "auto" is on where it runs on one GPU.
+
+    There XLA makes a few kernels of hundreds. On CPUs its convolutions take three times as long as TensorFlow's, and
+    several replicas exchange counts and gradients within a step.
+    """
+    one = chosen.num_replicas_in_sync == 1
+    match config.xla:
+        case "auto":
+            return one and bool(tf.config.list_physical_devices("GPU"))
+        case "on" if not one:
+            raise UserError(
+                f"xla='on' compiles steps for one device; here are {chosen.num_replicas_in_sync} replicas. Choose xla='auto'"
+            )
+        case "on" | "off":
+            return config.xla == "on"
+        case unknown:
+            raise UserError(f"xla={unknown!r} is unknown; expected one of auto, on, off")
+
+
 def _split_cpu(parts: int) -> None:
     """Makes the CPU appear as several devices, unless it does already; TensorFlow allows it before its first use."""
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -70,7 +90,7 @@ def fit(
     """Trains for `section.steps` steps, going on from the last checkpoint in `directory` if there is one.
 
     Args:
-      method: a compiled Method.
+      method: a Method, its `jit_compile` as `through_xla` has it.
       batches: start step -> endless dataset whose first batch is that step's.
       section: of the config; needs steps, log_every, checkpoint_every.
       directory: of the artefact; checkpoints go below it.

@@ -34,7 +34,7 @@ _PARTIAL = (
     *LABELS,
 )
 # Keys that decide what a run makes, or how fast, and nothing of what is made.
-_IDLE = ("rows", "jobs", "student.rounds", "data.cache", "evaluate.batch_size")
+_IDLE = ("rows", "jobs", "xla", "student.rounds", "data.cache", "evaluate.batch_size")
 
 
 def share(config, run_dir: RunDir, others: Iterable[RunDir]) -> list[Path]:

@@ -16,7 +16,7 @@ from udas_tf.methods.method import Method
 from udas_tf.run_dir import RunDir, finish, is_finished, write_json
 from udas_tf.stages import health, networks, pictures, pseudo_label, rounds, score_card, trainings
 from udas_tf.stages.evaluate import METRICS, score_row
-from udas_tf.stages.fit import fit, stage
+from udas_tf.stages.fit import fit, stage, through_xla
 
 
 def train(
@@ -53,6 +53,7 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
     with stage(config, networks.precision(config, row.stage)) as strategy:
         _check_batch(section, strategy)
         method = _method(config, run_dir, row)
+        method.jit_compile = through_xla(config, strategy)
         batches = _batches(config, run_dir, row, inputs)
         log_directory = run_dir.tensorboard(row.name)
         shown = pictures.StagePictures(config, run_dir, row, batches(0))
@@ -93,6 +94,7 @@ def train_translation(config, run_dir: RunDir) -> None:
         if semantic:
             segmenter = networks.trained_segmenter(config, run_dir, semantic, config.precision)
         method = trainings.image_translation(config, segmenter)
+        method.jit_compile = through_xla(config, strategy)
         batches = functools.cache(
             lambda start: pipeline.unpaired(
                 _loading(config, section, start), source, target, tuple(section.crop)

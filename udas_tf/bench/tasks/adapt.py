@@ -1,32 +1,55 @@
-"""A step of output adaptation: segmenter with two classifiers, two discriminators, L_kl."""
+"""A step of output adaptation: segmenter with two classifiers, two discriminators, L_kl; alone, or with its input."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from udas_tf.bench import arithmetic
-from udas_tf.bench.measuring import Measured, peak_memory
-from udas_tf.bench.tasks import settings, steps
+from udas_tf.bench.measuring import Measured
+from udas_tf.bench.tasks import load, settings, steps
 from udas_tf.bench.workloads import Scale
 from udas_tf.stages import fit, networks, trainings
 
 
-def measure(scale: Scale, directory: Path, precision: str, recompute: bool = False) -> Measured:
+def measure(
+    scale: Scale,
+    directory: Path,
+    precision: str,
+    recompute: bool = False,
+    xla: str = "auto",
+    fed: bool = False,
+    enlarged: int = 1,
+) -> Measured:
+    """Args beside those of every task:
+
+    precision, recompute, xla: keys of the config.
+    fed: the batches come from records through AutoAugment and Domain CutMix, instead of being one and the same.
+    enlarged: this many times `scale.size`.
+    """
+    scale = dataclasses.replace(scale, size=tuple(enlarged * extent for extent in scale.size))
     config = settings.config(scale, precision)
-    config.model.recompute = recompute
-    with fit.stage(config):
+    config.model.recompute, config.xla = recompute, xla
+    with fit.stage(config) as strategy:
         method = trainings.output_adaptation(config, networks.segmenter(config))
+        method.jit_compile = fit.through_xla(config, strategy)
         classes = len(networks.class_set(config))
-        source = {
-            "image": steps.images(scale.batch, scale.size, 0),
-            "label": steps.labels(scale.batch, scale.size, classes),
-        }
-        batch = {"source": source, "target": {"image": steps.images(scale.batch, scale.size, 1)}}
-        seconds = steps.timed_steps(method, batch, scale.seconds)
-        memory = peak_memory()
+        batches = load.batches(directory, scale, scale.batch) if fed else _one_batch(scale, classes)
+        seconds = steps.timed_steps(method, batches, scale.seconds)
+        memory = steps.peak_memory()
         return Measured(seconds, {settings.dtype(precision): _operations(method, scale, classes)}, memory)
+
+
+def _one_batch(scale: Scale, classes: int) -> tf.data.Dataset:
+    source = {
+        "image": steps.images(scale.batch, scale.size, 0),
+        "label": steps.labels(scale.batch, scale.size, classes),
+    }
+    batch = {"source": source, "target": {"image": steps.images(scale.batch, scale.size, 1)}}
+    return tf.data.Dataset.from_tensors(batch).repeat()
 
 
 def _operations(method: keras.Model, scale: Scale, classes: int) -> float:

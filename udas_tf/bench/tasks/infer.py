@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 
 from udas_tf.bench import arithmetic, fixtures
-from udas_tf.bench.measuring import Measured, peak_memory, timed
-from udas_tf.bench.tasks import settings
+from udas_tf.bench.measuring import Measured, timed
+from udas_tf.bench.tasks import settings, steps
 from udas_tf.bench.workloads import Scale
 from udas_tf.serving import saved_model
 from udas_tf.stages import fit, networks
@@ -27,4 +27,4 @@ def measure(scale: Scale, directory: Path, precision: str) -> Measured:
     served = saved_model.load(exported)
     images = fixtures.pictures(1, scale.size)
     seconds = timed(lambda: served(images)["class_ids"].numpy(), 1, scale.seconds)
-    return Measured(seconds, {settings.dtype(precision): operations}, peak_memory())
+    return Measured(seconds, {settings.dtype(precision): operations}, steps.peak_memory())

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from udas_tf.bench import fixtures
@@ -19,19 +20,24 @@ BATCHES = 8  # a timed call; long enough that what was prefetched before it coun
 
 def measure(scale: Scale, directory: Path) -> Measured:
     """Seconds an image read: a batch takes as many of the source, the labelled and the unlabelled target."""
-    sets = {domain: _records(directory, domain, scale) for domain in fixtures.DOMAINS}
-    loading = pipeline.Loading(scale.loaded_batch, seed=0, start_step=0, shuffle_images=1_000, cache=False)
-    batches = iter(pipeline.adaptation(loading, sets["sim"], sets["real"], sets["real"], "flip", "auto"))
+    taken = iter(batches(directory, scale, scale.loaded_batch))
 
     def take():
         for _ in range(BATCHES):
-            next(batches)
+            next(taken)
 
     seconds = timed(take, BATCHES * 3 * scale.loaded_batch, scale.seconds)
     pixels = math.prod(scale.size)
     # Decoded bytes of three images and two labels are written and read, two images and a label written.
     moved = 2 * (3 * 3 + 2) * pixels + (2 * 3 + 1) * pixels
     return Measured(seconds, {"bytes": moved / 3}, peak_memory())
+
+
+def batches(directory: Path, scale: Scale, batch_size: int) -> tf.data.Dataset:
+    """Batches of an adaptation with labelled target images mixed in, `batch_size` of each domain."""
+    sets = {domain: _records(directory, domain, scale) for domain in fixtures.DOMAINS}
+    loading = pipeline.Loading(batch_size, seed=0, start_step=0, shuffle_images=1_000, cache=False)
+    return pipeline.adaptation(loading, sets["sim"], sets["real"], sets["real"], "flip", "auto")
 
 
 def _records(directory: Path, domain: str, scale: Scale) -> Path:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from udas_tf.bench.measuring import timed
+from udas_tf.bench import measuring
 from udas_tf.methods.method import Method
 
 
-def timed_steps(method: Method, batch: dict, least_seconds: float) -> list[float]:
-    """Seconds a step on one batch, over and over, by the function that Keras's `fit` calls."""
+def timed_steps(method: Method, dataset: tf.data.Dataset, least_seconds: float) -> list[float]:
+    """Seconds a step on the batches of an endless dataset, by the function that Keras's `fit` calls."""
     method.make_train_function()
-    dataset = tf.data.Dataset.from_tensors(batch).repeat()
     batches = iter(method.distribute_strategy.experimental_distribute_dataset(dataset))
 
     def take_step():
         logs = method.train_function(batches)
         return {name: float(np.asarray(value)) for name, value in logs.items()}
 
-    return timed(take_step, 1, least_seconds)
+    return measuring.timed(take_step, 1, least_seconds)
+
+
+def peak_memory() -> int:
+    """Bytes this process ever held: of a GPU's memory where there is one."""
+    if tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return measuring.peak_memory()
 
 
 def images(batch: int, size: tuple[int, int], seed: int) -> tf.Tensor:

@@ -1,0 +1,98 @@
+"""Whole steps through XLA: each stage's is the step without it, and where it is on."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from udas_tf import config as configs
+from udas_tf.errors import UserError
+from udas_tf.stages import dry_run
+from udas_tf.stages.fit import stage, through_xla
+
+TINY = "tests/end_to_end/tiny.py"
+
+
+def _two_steps(config, name, precision="float32"):
+    """The terms after each of two steps on one batch, and the weights that training changes."""
+    with stage(config, precision) as strategy:
+        method = dry_run._method(config, name)
+        method.jit_compile = through_xla(config, strategy)
+        draw = np.random.default_rng(0)
+
+        def tensor(spec):
+            if spec.dtype == tf.uint8:
+                return tf.constant(
+                    draw.integers(0, 11 if len(spec.shape) == 3 else 256, spec.shape), tf.uint8
+                )
+            return tf.tile(tf.constant([[[1.0, 0, 0], [0, 1, 0]]]), [spec.shape[0], 1, 1])
+
+        batch = tf.nest.map_structure(tensor, dry_run._batch(config, name))
+        batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+        method.make_train_function()
+        terms = [
+            {key: float(value) for key, value in method.train_function(batches).items()} for _ in range(2)
+        ]
+        assert int(method.step) == 2
+        return terms, [keras.ops.convert_to_numpy(one) for one in method.trainable_variables]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["source", *(pytest.param(name, marks=pytest.mark.long) for name in ("translate", "uda", "student"))],
+)
+def test_a_step_is_the_one_without(name):
+    config = configs.load(TINY)
+    (terms, weights), (expected_terms, expected_weights) = (
+        _two_steps(configs.override(config, {"xla": xla}), name) for xla in ("on", "off")
+    )
+    for step, expected in zip(terms, expected_terms, strict=True):
+        assert step == pytest.approx(expected, rel=2e-3, abs=1e-5)
+    assert any(np.any(one != 0) for one in weights)
+    for one, expected in zip(weights, expected_weights, strict=True):
+        # Adam's first steps are of the rate's size whatever the gradient, also where it is rounding noise around 0.
+        np.testing.assert_allclose(one, expected, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_a_step_with_two_optimisers_in_half_precision(precision):
+    config = configs.override(configs.load(TINY), {"xla": "on"})
+    terms, weights = _two_steps(config, "uda", precision)
+    expected, _ = _two_steps(config, "uda")
+    assert all(np.isfinite(one).all() for one in weights)
+    assert terms[0]["L_seg_p"] == pytest.approx(expected[0]["L_seg_p"], rel=3e-2)
+
+
+@pytest.mark.parametrize(
+    ("xla", "gpus", "replicas", "expected"),
+    [
+        ("auto", [], 1, False),
+        ("auto", ["one"], 1, True),
+        ("auto", ["one", "two"], 2, False),
+        ("off", ["one"], 1, False),
+        ("on", [], 1, True),
+    ],
+)
+def test_where_it_is_on(xla, gpus, replicas, expected, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    chosen = types.SimpleNamespace(num_replicas_in_sync=replicas)
+    assert through_xla(configs.override(configs.load(TINY), {"xla": xla}), chosen) is expected
+
+
+@pytest.mark.parametrize(
+    ("xla", "told"),
+    [
+        ("on", "xla='on' compiles steps for one device; here are 2"),
+        ("always", "expected one of auto, on, off"),
+    ],
+)
+def test_what_it_cannot_be(xla, told):
+    with pytest.raises(UserError, match=told):
+        through_xla(
+            configs.override(configs.load(TINY), {"xla": xla}), types.SimpleNamespace(num_replicas_in_sync=2)
+        )
