@@ -46,6 +46,22 @@ def test_symmetric_convolution(rng, size, kernel, strides, dilation):
     assert layer.compute_output_shape(x.shape) == got.shape
 
 
+@pytest.mark.parametrize(("channels", "filters"), [(3, 8), (8, 1), (3, 5), (16, 8)])
+@pytest.mark.parametrize("kind", [layers.SymmetricConv2D, layers.FrozenBatchNormConv2D, layers.Conv2D])
+def test_a_gpu_in_half_precision_gets_channels_in_eights(rng, kind, channels, filters, monkeypatch):
+    images = tf.constant(rng.normal(size=(2, 9, 12, channels)), tf.bfloat16)
+    layer = kind(filters, 3, dtype="mixed_bfloat16")
+    expected = layer(images)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    traced = tf.function(layer, autograph=False).get_concrete_function(images)
+    [kernel] = [one.inputs[1].shape for one in traced.graph.get_operations() if one.type == "Conv2D"]
+    assert kernel[2:] == [-(-count // 8) * 8 for count in (channels, filters)]
+    [found] = tf.nest.flatten(traced(images))
+    np.testing.assert_allclose(
+        tf.cast(found, tf.float32), tf.cast(expected, tf.float32), rtol=2e-2, atol=2e-2
+    )
+
+
 def test_dilation_where_tensorflow_has_no_gradient_for_it(rng, monkeypatch):
     layer = layers.SymmetricConv2D(4, 3, dilation_rate=3)
     x = rng.normal(size=(1, 8, 7, 2)).astype("float32")

@@ -98,6 +98,22 @@ def _shifted(maps, down, right):
     return tf.pad(maps[tuple(cuts)], [*paddings, (0, 0)])
 
 
+def _in_eights(convolve, inputs, kernel):
+    """`convolve(inputs, kernel)`, with empty channels and filters up to multiples of eight where a GPU computes in half
+    precision: XLA gives convolution and bias to cuDNN as one, whose kernels for that have no others.
+    """
+    more_channels, more_filters = (-count % 8 for count in kernel.shape[-2:])
+    half = tf.as_dtype(inputs.dtype).size == 2
+    if not half or not (more_channels or more_filters) or not tf.config.list_physical_devices("GPU"):
+        return convolve(inputs, kernel)
+    kept = [(0, 0)] * 2
+    outputs = convolve(
+        tf.pad(inputs, [*kept, (0, 0), (0, more_channels)]),
+        tf.pad(kernel, [*kept, (0, more_channels), (0, more_filters)]),
+    )
+    return outputs[..., : kernel.shape[-1]]
+
+
 def _symmetric_output_shape(input_shape, filters, kernel_size, strides, dilation):
     reach = dilation * (kernel_size - 1)
     batch, height, width, _ = input_shape
@@ -116,7 +132,7 @@ class Conv2D(keras.layers.Conv2D):
     """
 
     def call(self, inputs):
-        outputs = self.convolution_op(inputs, self.kernel)
+        outputs = _in_eights(self.convolution_op, inputs, tf.convert_to_tensor(self.kernel))
         if self.use_bias:
             outputs = outputs + tf.convert_to_tensor(self.bias)
         return outputs if self.activation is None else self.activation(outputs)
@@ -191,7 +207,10 @@ class FrozenBatchNormConv2D(keras.layers.Layer):
         return (self.kernel_size, self.kernel_size, channels, self.filters)
 
     def convolve(self, inputs, kernel):
-        return _symmetric_convolution(inputs, kernel, self.strides, self.dilation_rate)
+        def symmetric(inputs, kernel):
+            return _symmetric_convolution(inputs, kernel, self.strides, self.dilation_rate)
+
+        return _in_eights(symmetric, inputs, kernel)
 
     def compute_output_shape(self, input_shape):
         return _symmetric_output_shape(
