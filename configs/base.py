@@ -36,9 +36,9 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of every random draw: data, initial weights, augmentation
     config.precision = "float32"  # "float32", "mixed_bfloat16" or "mixed_float16"
     config.replicas = 0  # devices to train on; 0 = every GPU, or the CPU where there is none
-    # Whether XLA compiles whole training steps: "on", "off", or "auto", which is on where they run on one GPU. Some pieces
-    # of a step, and augmentation, it compiles in any case
-    config.xla = "auto"
+    # XLA compiles whole training steps, for one device; pieces of a step, and augmentation, it compiles in any case. On
+    # CPUs large networks take longer so; on a GPU it has not been measured (docs/performance.md)
+    config.xla = False
     # Trainings that `run` has going at a time on a CPU, each a process with its share of the cores, where what they read is
     # there; small networks use several cores badly. On GPUs it is one
     config.jobs = 1

@@ -39,23 +39,14 @@ def strategy(replicas: int) -> tf.distribute.Strategy:
 
 
 def through_xla(config, chosen: tf.distribute.Strategy) -> bool:
-    """Whether XLA compiles the whole step: as `config.xla` says, of which "auto" is on where it runs on one GPU.
-
-    There XLA makes a few kernels of hundreds. On CPUs its convolutions take three times as long as TensorFlow's, and
-    several replicas exchange counts and gradients within a step.
-    """
-    one = chosen.num_replicas_in_sync == 1
-    match config.xla:
-        case "auto":
-            return one and bool(tf.config.list_physical_devices("GPU"))
-        case "on" if not one:
-            raise UserError(
-                f"xla='on' compiles steps for one device; here are {chosen.num_replicas_in_sync} replicas. Choose xla='auto'"
-            )
-        case "on" | "off":
-            return config.xla == "on"
-        case unknown:
-            raise UserError(f"xla={unknown!r} is unknown; expected one of auto, on, off")
+    """`config.xla`: whether XLA compiles the whole step; UserError with several replicas, which exchange counts and
+    gradients within it."""
+    if config.xla and chosen.num_replicas_in_sync > 1:
+        raise UserError(
+            f"xla=True compiles steps for one device; here are {chosen.num_replicas_in_sync} replicas. "
+            "Choose xla=False or replicas=1"
+        )
+    return config.xla
 
 
 def _split_cpu(parts: int) -> None:

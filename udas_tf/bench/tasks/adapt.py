@@ -20,7 +20,7 @@ def measure(
     directory: Path,
     precision: str,
     recompute: bool = False,
-    xla: str = "auto",
+    xla: bool = False,
     fed: bool = False,
     enlarged: int = 1,
 ) -> Measured:
