@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from udas_tf import verbs
+from udas_tf import command_flags
 from udas_tf.config import base_config, override
 from udas_tf.data import datasets, splits
 from udas_tf.errors import UserError
@@ -121,7 +121,7 @@ def test_data_sets_in_files_need_a_root(config):
 
 
 def test_the_command_line_names_every_data_set():
-    assert tuple(datasets.DATASETS) == verbs.DATASETS
+    assert tuple(datasets.DATASETS) == command_flags.DATASETS
 
 
 def test_gta5_as_source(config, tmp_path):
