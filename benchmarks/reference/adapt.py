@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ WEIGHT_KL = 0.1
 
 
 def measure(scale: Scale, directory: Path, precision: str, mode: str, enlarged: int = 1) -> Measured:
-    scale = dataclasses.replace(scale, size=tuple(enlarged * extent for extent in scale.size))
+    scale = scale.enlarged(enlarged)
     settings.prepare()
     segmenter = settings.channels_last(networks.DeepLab(scale.backbone, scale.width)).train().freeze_norms()
     judges = [settings.channels_last(networks.segmentation_discriminator(scale.width)) for _ in range(2)]

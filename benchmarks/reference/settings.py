@@ -16,8 +16,9 @@ def prepare() -> None:
     """All cores that this process may use; on a GPU the quickest of cuDNN's kernels, and TF32 as in TensorFlow."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    torch.backends.cudnn.benchmark = True
-    torch.set_float32_matmul_precision("high")
+    if DEVICE == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
 
 
 def autocast(precision: str):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import keras
@@ -30,7 +29,7 @@ def measure(
     fed: the batches come from records through AutoAugment and Domain CutMix, instead of being one and the same.
     enlarged: this many times `scale.size`.
     """
-    scale = dataclasses.replace(scale, size=tuple(enlarged * extent for extent in scale.size))
+    scale = scale.enlarged(enlarged)
     config = settings.config(scale, precision)
     config.model.recompute, config.xla = recompute, xla
     with fit.stage(config) as strategy:

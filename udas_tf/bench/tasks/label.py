@@ -9,8 +9,8 @@ import keras
 
 from udas_tf import config as configs
 from udas_tf.bench import arithmetic, fixtures
-from udas_tf.bench.measuring import Measured, peak_memory
-from udas_tf.bench.tasks import settings
+from udas_tf.bench.measuring import Measured
+from udas_tf.bench.tasks import settings, steps
 from udas_tf.bench.workloads import Scale
 from udas_tf.data import records
 from udas_tf.run_dir import RunDir, finish
@@ -34,7 +34,7 @@ def measure(scale: Scale, directory: Path, precision: str) -> Measured:
     written = run_dir.pseudo_labels(ROUND)
     times = [file.stat().st_mtime for file in sorted(written.glob("*-of-*.json"))]
     seconds = [(later - earlier) / batch for earlier, later in itertools.pairwise(times)]
-    return Measured(seconds, {settings.dtype(precision): operations}, peak_memory())
+    return Measured(seconds, {settings.dtype(precision): operations}, steps.peak_memory())
 
 
 def _write_teacher(config, run_dir: RunDir, scale: Scale) -> float:
