@@ -32,7 +32,9 @@ class SegmenterSGD(keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
         rate = keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0)
-        gradient = keras.ops.cast(gradient, variable.dtype) + self.l2 * variable
+        # Decay waits for the gradient: without one to wait for, all variables' would be computed when a step begins, and kept.
+        with tf.control_dependencies([gradient]):
+            gradient = keras.ops.cast(gradient, variable.dtype) + self.l2 * variable
         if not self.momentum:
             self.assign_sub(variable, rate * gradient)
             return
