@@ -42,7 +42,7 @@ def main(workdir: str) -> None:
     run_dir = RunDir(workdir)
     config = configs.load(run_dir.config)
     row = rounds.find(config, "uda", None, "cutmix")
-    with fit.stage(config):
+    with fit.stage(config, config.uda.batch_size):
         batches = iter(train._batches(config, run_dir, row, train._inputs(run_dir, row))(0))
         batch = next(batches)
         method = train._method(config, run_dir, row)

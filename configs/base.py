@@ -35,7 +35,9 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0  # of every random draw: data, initial weights, augmentation
     config.precision = "float32"  # "float32", "mixed_bfloat16" or "mixed_float16"
-    config.replicas = 0  # devices to train on; 0 = every GPU, or the CPU where there is none
+    # Devices that share a batch: N = so many; 0 = each stage takes the most GPUs that share its batch evenly, or the CPU
+    # where there is none
+    config.replicas = 0
     # XLA compiles whole training steps, for one device; pieces of a step, and augmentation, it compiles in any case. On
     # CPUs large networks take longer so; on a GPU it has not been measured (docs/performance.md)
     config.xla = False
@@ -104,7 +106,7 @@ def get_config() -> ConfigDict:
 
     config.translate = ConfigDict()  # CycleGAN
     config.translate.steps = 200_000
-    config.translate.batch_size = 1  # images of each domain, over all replicas
+    config.translate.batch_size = 1  # images of each domain, over all replicas: 1 trains on one GPU
     config.translate.crop = (256, 256)  # height, width of the training crops, pixels; (0, 0) = whole images
     config.translate.width = 64  # filters of the generators' first convolution
     config.translate.blocks = 9  # residual blocks of a generator

@@ -17,7 +17,7 @@ TINY = "tests/end_to_end/tiny.py"
 
 def _two_steps(config, name, precision="float32"):
     """The terms after each of two steps on one batch, and the weights that training changes."""
-    with stage(config, precision) as strategy:
+    with stage(config, config[name].batch_size, precision) as strategy:
         method = dry_run._method(config, name)
         method.jit_compile = through_xla(config, strategy)
         draw = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from udas_tf.data import geometry
 from udas_tf.methods.method import Method
 from udas_tf.stages import networks, rounds, trainings
-from udas_tf.stages.fit import check_intervals, stage
+from udas_tf.stages.fit import check, stage
 
 
 def dry_run(config) -> Iterator[str]:
@@ -26,19 +26,16 @@ def dry_run(config) -> Iterator[str]:
     Raises:
       UserError: what the stages raise for a config that they cannot train.
     """
+    sections = rounds.sections(config)
+    for name in sections:
+        check(config, name)
     config = config.copy_and_resolve_references()
     config.replicas = 1
     weights, config.model.initial_weights = config.model.initial_weights, ""
     if weights and not Path(weights).is_file():
         yield f"model.initial_weights: no file {weights} yet; `udas weights import` writes one"
-    stages: dict[str, list[str]] = {}
-    for row in rounds.rows(config):
-        if row.translated:
-            stages.setdefault("translate", ["translation of the source"])
-        stages.setdefault(row.stage, []).append(row.name)
-    for name, rows in stages.items():
-        check_intervals(config[name])
-        with stage(config, networks.precision(config, name)):
+    for name, rows in sections.items():
+        with stage(config, config[name].batch_size, networks.precision(config, name)):
             method, batch = _method(config, name), _batch(config, name)
             traced = tf.function(method.train_step, autograph=False).get_concrete_function(batch)
             yield _told(name, rows, batch, method, list(traced.structured_outputs))

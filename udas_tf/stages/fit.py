@@ -19,23 +19,29 @@ from udas_tf.methods.optimizers import current_learning_rate
 from udas_tf.stages.health import DiscriminatorWatch
 
 
-def strategy(replicas: int) -> tf.distribute.Strategy:
+def strategy(replicas: int, batch_size: int) -> tf.distribute.Strategy:
     """The default strategy for one device, MirroredStrategy for several.
 
     Args:
-      replicas: devices to use; 0 = every GPU, or the CPU where there is none. Without a GPU, several replicas share
-        the CPU, which is how the tests and a dry run see what two GPUs would compute.
+      replicas: `config.replicas`. Without a GPU, several share the CPU, which is how the tests see what two GPUs would
+        compute.
+      batch_size: of the stage, over all replicas.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus and replicas > 1:
         _split_cpu(replicas)
     devices = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
-    wanted = replicas or (len(gpus) if gpus else 1)
-    if wanted > len(devices):
+    used = replicas or _sharing(batch_size, len(devices) if gpus else 1)
+    if used > len(devices):
         raise UserError(f"replicas={replicas}, but this machine shows {len(devices)}: {', '.join(devices)}")
-    if wanted == 1:
+    if used == 1:
         return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy(devices[:wanted])
+    return tf.distribute.MirroredStrategy(devices[:used])
+
+
+def _sharing(batch_size: int, devices: int) -> int:
+    """The most devices that share a batch evenly."""
+    return max(count for count in range(1, devices + 1) if batch_size % count == 0)
 
 
 def through_xla(config, chosen: tf.distribute.Strategy) -> bool:
@@ -57,14 +63,14 @@ def _split_cpu(parts: int) -> None:
 
 
 @contextlib.contextmanager
-def stage(config, precision: str = "") -> Iterator[tf.distribute.Strategy]:
-    """Precision, that of the config where none is given, seed and strategy of one stage; networks and optimisers are made
-    within."""
+def stage(config, batch_size: int, precision: str = "") -> Iterator[tf.distribute.Strategy]:
+    """Precision, that of the config where none is given, seed and strategy of one stage, whose batches have `batch_size`
+    images of each domain; networks and optimisers are made within."""
     keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy(precision or config.precision)
     # Not 0: tf.data then compares a shuffle's seed with 0, which the pipeline's, being a tensor, does not allow.
     keras.utils.set_random_seed(config.seed + 1)
-    chosen = strategy(config.replicas)
+    chosen = strategy(config.replicas, batch_size)
     with chosen.scope():
         yield chosen
 
@@ -89,7 +95,6 @@ def fit(
       reads: the sets of records behind `batches`, to name the shard when one is damaged.
       callbacks: further Keras callbacks.
     """
-    check_intervals(section)
     checkpoint = tf.train.Checkpoint(method=method)
     manager = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=2)
     if manager.latest_checkpoint:
@@ -116,11 +121,19 @@ def fit(
         )
 
 
-def check_intervals(section) -> None:
-    """UserError unless `steps` and `checkpoint_every` are multiples of `log_every`."""
+def check(config, name: str) -> None:
+    """UserError for what would keep a section of the config from being trained: before anything else is done for it."""
+    section = config[name]
     for key in ("steps", "checkpoint_every"):
         if section[key] % section.log_every or section[key] <= 0:
-            raise UserError(f"{key}={section[key]} is not a multiple of log_every={section.log_every}")
+            raise UserError(
+                f"{name}.{key}={section[key]} is not a multiple of {name}.log_every={section.log_every}"
+            )
+    if config.replicas and section.batch_size % config.replicas:
+        raise UserError(
+            f"{name}.batch_size={section.batch_size} cannot be shared evenly by replicas={config.replicas}; choose a "
+            "multiple, or replicas=0, with which each stage uses as many GPUs as can"
+        )
 
 
 class Progress(keras.callbacks.Callback):

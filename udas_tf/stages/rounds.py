@@ -89,6 +89,16 @@ def rows(config) -> list[Row]:
     return table
 
 
+def sections(config) -> dict[str, list[str]]:
+    """The sections of the config that a run trains, each with its rows, in the table's order."""
+    found: dict[str, list[str]] = {}
+    for row in rows(config):
+        if row.translated:
+            found.setdefault("translate", ["translation of the source"])
+        found.setdefault(row.stage, []).append(row.name)
+    return found
+
+
 def _check_order(config, row: Row, table: list[Row]) -> None:
     """Whom a row starts from or learns from must be a row, too."""
     needed = [start(config, row)]

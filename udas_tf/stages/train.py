@@ -16,7 +16,7 @@ from udas_tf.methods.method import Method
 from udas_tf.run_dir import RunDir, finish, is_finished, write_json
 from udas_tf.stages import health, networks, pictures, pseudo_label, rounds, score_card, trainings
 from udas_tf.stages.evaluate import METRICS, score_row
-from udas_tf.stages.fit import fit, stage, through_xla
+from udas_tf.stages.fit import check, fit, stage, through_xla
 
 
 def train(
@@ -39,6 +39,7 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
     if is_finished(directory):
         logging.info("%s is trained already: %s", row.name, directory)
         return
+    check(config, row.stage)
     inputs = _inputs(run_dir, row)
     if row.stage == "student":
         if _stopped(config, run_dir, row.round - 1):
@@ -50,8 +51,7 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
             return
         inputs["pseudo"] = run_dir.pseudo_labels(row.round)
     section = config[row.stage]
-    with stage(config, networks.precision(config, row.stage)) as strategy:
-        _check_batch(section, strategy)
+    with stage(config, section.batch_size, networks.precision(config, row.stage)) as strategy:
         method = _method(config, run_dir, row)
         method.jit_compile = through_xla(config, strategy)
         batches = _batches(config, run_dir, row, inputs)
@@ -84,11 +84,11 @@ def train_translation(config, run_dir: RunDir) -> None:
     if is_finished(directory):
         logging.info("the generator is trained already: %s", directory)
         return
+    check(config, "translate")
     source = run_dir.require(run_dir.data("source_train"), "the source set", "data prepare")
     target = run_dir.require(run_dir.data("target_unlabelled"), "the unlabelled target set", "data prepare")
     section = config.translate
-    with stage(config) as strategy:
-        _check_batch(section, strategy)
+    with stage(config, section.batch_size) as strategy:
         semantic = rounds.semantic(config)
         segmenter = None
         if semantic:
@@ -189,14 +189,6 @@ def _method(config, run_dir: RunDir, row: rounds.Row) -> Method:
             return trainings.self_training(config, segmenter, teacher, class_weights)
         case _:
             return trainings.supervised(config[row.stage], segmenter)
-
-
-def _check_batch(section, strategy: tf.distribute.Strategy) -> None:
-    if section.batch_size % strategy.num_replicas_in_sync:
-        raise UserError(
-            f"batch_size={section.batch_size} cannot be shared by {strategy.num_replicas_in_sync} replicas; "
-            "choose a multiple"
-        )
 
 
 def _finish(directory: Path, weights: str, what: dict, section) -> None:

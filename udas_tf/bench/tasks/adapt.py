@@ -32,7 +32,7 @@ def measure(
     scale = scale.enlarged(enlarged)
     config = settings.config(scale, precision)
     config.model.recompute, config.xla = recompute, xla
-    with fit.stage(config) as strategy:
+    with fit.stage(config, scale.batch) as strategy:
         method = trainings.output_adaptation(config, networks.segmenter(config))
         method.jit_compile = fit.through_xla(config, strategy)
         classes = len(networks.class_set(config))

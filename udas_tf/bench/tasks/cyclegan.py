@@ -15,7 +15,7 @@ from udas_tf.stages import fit, trainings
 
 def measure(scale: Scale, directory: Path, precision: str) -> Measured:
     config = settings.config(scale, precision)
-    with fit.stage(config) as strategy:
+    with fit.stage(config, scale.batch) as strategy:
         method = trainings.image_translation(config, None)
         method.jit_compile = fit.through_xla(config, strategy)
         batch = {

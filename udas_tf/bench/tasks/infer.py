@@ -17,7 +17,7 @@ from udas_tf.stages import fit, networks
 def measure(scale: Scale, directory: Path, precision: str) -> Measured:
     config = settings.config(scale, precision)
     exported = directory / precision
-    with fit.stage(config):
+    with fit.stage(config, batch_size=1):
         segmenter = networks.segmenter(config)
         # The classes come from the primary classifier alone.
         primary = keras.Model(segmenter.input, segmenter.output["primary"])

@@ -41,7 +41,7 @@ def _write_teacher(config, run_dir: RunDir, scale: Scale) -> float:
     """A random network in the teacher's place. Returns the operations that an image's K views need."""
     directory = run_dir.training(rounds.teacher(config, ROUND).name)
     directory.mkdir(parents=True)
-    with fit.stage(config):
+    with fit.stage(config, batch_size=1):
         segmenter = networks.segmenter(config)
         networks.save(segmenter, directory / networks.WEIGHTS)
         primary = keras.Model(segmenter.input, segmenter.output["primary"])
