@@ -295,7 +295,7 @@ def test_sweep_shows_its_table_or_json(monkeypatch, capsys, tmp_path):
 
 def test_predict_has_no_run(calls, tmp_path):
     assert cli.main(["predict", "--model=m", "--images=i", "--output=o"]) == 0
-    assert calls == [("predict", ("m", "i", "o"))]
+    assert calls == [("predict", ("m", "i", "o", False))]
     assert list(tmp_path.iterdir()) == []
 
 

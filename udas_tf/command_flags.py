@@ -90,6 +90,12 @@ JSON = partial(flags.DEFINE_bool, "json", False, "print one JSON document instea
 MODEL = partial(flags.DEFINE_string, "model", None, "directory of a SavedModel that `udas export` wrote")
 IMAGES = partial(flags.DEFINE_string, "images", None, "folder of images")
 OVERLAYS = partial(flags.DEFINE_string, "output", None, "folder for the overlays and the class id maps")
+OWN_SIZE = partial(
+    flags.DEFINE_bool,
+    "own_size",
+    False,
+    "the network sees each image at its own size, not resized to the size that the network was trained at",
+)
 SAVED_MODEL = partial(flags.DEFINE_string, "output", None, "directory for the SavedModel")
 INSPECTED = (
     partial(

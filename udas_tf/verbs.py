@@ -191,7 +191,7 @@ def _sweep(given: Given) -> None:
 def _predict(given: Given) -> None:
     with _loading_tensorflow():
         from udas_tf.stages.predict import predict
-    predict(given.model, given.images, given.output)
+    predict(given.model, given.images, given.output, given.own_size)
 
 
 def _export(given: Given) -> None:
@@ -301,7 +301,7 @@ VERBS = {
     "predict": Verb(
         "Segment a folder of images",
         _predict,
-        (takes.MODEL, takes.IMAGES, takes.OVERLAYS),
+        (takes.MODEL, takes.IMAGES, takes.OVERLAYS, takes.OWN_SIZE),
         required=("model", "images", "output"),
     ),
     "export": Verb(

@@ -129,7 +129,7 @@ def test_the_first_channel_of_sixteen_bits(tmp_path):
 
 def test_labels_shrink_to_the_pixel_in_the_middle():
     label = np.arange(81, dtype=np.uint8).reshape(9, 9)
-    np.testing.assert_array_equal(image_files.shrink_label(label, (3, 3)), label[1::3, 1::3])
+    np.testing.assert_array_equal(image_files.resize_label(label, (3, 3)), label[1::3, 1::3])
 
 
 def test_a_code_leads_from_files_to_the_class_set_of_a_run(tmp_path):

@@ -42,7 +42,7 @@ def segmenter():
 @pytest.fixture(scope="module")
 def directory(segmenter, tmp_path_factory):
     directory = tmp_path_factory.mktemp("saved") / "model"
-    saved_model.save(segmenter, directory, CLASSES, {"row": "cutmix"})
+    saved_model.save(segmenter, directory, CLASSES, (48, 96), {"row": "cutmix"})
     return directory
 
 
@@ -77,7 +77,7 @@ def test_a_process_without_this_package_gets_the_networks_answers(segmenter, dir
 
 def test_load_brings_classes_colours_and_provenance(directory):
     served = saved_model.load(directory)
-    assert served.classes == CLASSES
+    assert (served.classes, served.trained_size) == (CLASSES, (48, 96))
     assert served.description["row"] == "cutmix"
     content = json.loads((directory / "assets.extra" / "udas.json").read_text())
     assert content["classes"] == ["road", "sky", "car"]

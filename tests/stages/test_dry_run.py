@@ -29,7 +29,9 @@ def test_what_a_run_would_stumble_on_is_told():
     config = configs.override(configs.load(TINY), {"rows": "no_adaptation", "student.rounds": "0"})
     with pytest.raises(UserError, match="source.steps=7 is not a multiple of source.log_every=2"):
         next(dry_run(configs.override(config, {"source.steps": "7"})))
-    with pytest.raises(UserError, match="source.batch_size=2 cannot be shared evenly by replicas=3; choose a"):
+    with pytest.raises(
+        UserError, match="source.batch_size=2 cannot be shared evenly by replicas=3; choose a"
+    ):
         next(dry_run(configs.override(config, {"replicas": "3"})))
     with pytest.raises(UserError, match="backbone is 'vgg16', expected one of"):
         next(dry_run(configs.override(config, {"model.backbone": "vgg16"})))

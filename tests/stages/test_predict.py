@@ -17,7 +17,8 @@ CLASSES = ClassSet("three", ("road", "sky", "car"), ((255, 0, 0), (0, 255, 0), (
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     directory = tmp_path_factory.mktemp("served") / "model"
-    saved_model.save(deeplab_v2.build("compact", len(CLASSES), (1, 2), width=8), directory, CLASSES, {})
+    network = deeplab_v2.build("compact", len(CLASSES), (1, 2), width=8)
+    saved_model.save(network, directory, CLASSES, (32, 64), {})
     return directory
 
 
@@ -34,21 +35,34 @@ def random_image(height, width, seed=0):
 
 def test_every_image_gets_ids_and_an_overlay_of_its_size(model, folder, tmp_path, capsys):
     random_image(32, 64).save(folder / "a.png")
-    random_image(21, 35).save(folder / "b.JPG")
+    random_image(64, 128).save(folder / "b.JPG")
     random_image(16, 17).convert("L").save(folder / "c.bmp")
     (folder / "notes.txt").write_text("not an image")
     (folder / "inner.png").mkdir()
     predict(str(model), str(folder), str(tmp_path / "out"))
     assert sorted(file.name for file in (tmp_path / "out" / "ids").iterdir()) == ["a.png", "b.png", "c.png"]
-    for name, size in (("a", (64, 32)), ("b", (35, 21)), ("c", (17, 16))):
+    for name, size in (("a", (64, 32)), ("b", (128, 64)), ("c", (17, 16))):
         assert Image.open(tmp_path / "out" / "overlays" / f"{name}.png").size == size
         assert Image.open(tmp_path / "out" / "ids" / f"{name}.png").size == size
     ids = Image.open(tmp_path / "out" / "ids" / "a.png")
     assert ids.mode == "L"
     expected = saved_model.load(model)(np.asarray(Image.open(folder / "a.png"))[np.newaxis])["class_ids"][0]
     np.testing.assert_array_equal(np.asarray(ids), expected)
+    with Image.open(folder / "b.JPG") as image:  # the network sees it at the size that it was trained at
+        resized = np.asarray(image.resize((64, 32), Image.Resampling.BILINEAR))
+    seen = saved_model.load(model)(resized[np.newaxis])["class_ids"][0].numpy()
+    enlarged = seen.repeat(2, axis=0).repeat(2, axis=1)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "ids" / "b.png")), enlarged)
     assert (tmp_path / "out" / "legend.png").is_file()
     assert "3 images" in capsys.readouterr().out
+
+
+def test_own_size_shows_the_network_the_image_as_it_is(model, folder, tmp_path):
+    random_image(21, 35).save(folder / "a.png")
+    predict(str(model), str(folder), str(tmp_path / "out"), own_size=True)
+    ids = np.asarray(Image.open(tmp_path / "out" / "ids" / "a.png"))
+    expected = saved_model.load(model)(np.asarray(Image.open(folder / "a.png"))[np.newaxis])["class_ids"][0]
+    np.testing.assert_array_equal(ids, expected)
 
 
 def test_orientation_is_that_of_a_viewer(folder):

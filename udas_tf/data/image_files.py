@@ -85,7 +85,7 @@ def read_first_channel(path: Path) -> np.ndarray:
     return label if label.ndim == 2 else label[..., 2]
 
 
-def shrink_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Nearest neighbours; uint8 [h, w] -> uint8 [*size]."""
     return np.asarray(Image.fromarray(label).resize(size[::-1], Image.Resampling.NEAREST))
 

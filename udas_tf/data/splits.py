@@ -170,7 +170,7 @@ def of_files(
                 label = label_of(pair.label)
                 if label.shape != original:
                     raise Unusable(pair.label, f"is {_size(label.shape)}, its image {_size(original)}")
-                label = image_files.shrink_label(label, size)
+                label = image_files.resize_label(label, size)
         except Unusable as error:
             return Skipped(str(error.path), error.reason)
         made_from = {"file": pair.image.name, "original_size": list(original)}

@@ -6,7 +6,8 @@ Signature `serving_default`:
     confidence  float32 [batch, height, width], its probability
 
 `assets.extra/udas.json`, where TensorFlow leaves room for what others want to keep with a model, holds the
-class names, their colours and where the weights come from.
+class names, their colours, the size of the images that the network was trained on, at which it sees best, and where the
+weights come from.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ class ServedModel:
     Attributes:
       model: what TensorFlow loaded; its variables live as long as it does.
       classes: the class set of its ids.
+      trained_size: (height, width) of the images that it was trained on.
       description: everything in udas.json.
     """
 
     model: tf.Module
     classes: ClassSet
+    trained_size: tuple[int, int]
     description: dict
 
     def __call__(self, images: np.ndarray) -> dict[str, tf.Tensor]:
@@ -47,14 +50,21 @@ class ServedModel:
         return self.model.signatures[SIGNATURE](images=tf.constant(images))
 
 
-def save(segmenter: keras.Model, directory: Path, classes: ClassSet, provenance: dict) -> None:
+def save(
+    segmenter: keras.Model,
+    directory: Path,
+    classes: ClassSet,
+    trained_size: tuple[int, int],
+    provenance: dict,
+) -> None:
     """Writes a segmenter to a new or empty directory.
 
     Args:
       segmenter: network of `deeplab_v2.build`.
       directory: of the SavedModel.
       classes: what the network's classes are.
-      provenance: JSON-serialisable; kept in udas.json beside the classes.
+      trained_size: (height, width) of the images that it was trained on.
+      provenance: JSON-serialisable; kept in udas.json beside these.
     """
     archive = keras.export.ExportArchive()
     archive.track(segmenter)
@@ -67,6 +77,7 @@ def save(segmenter: keras.Model, directory: Path, classes: ClassSet, provenance:
     archive.add_endpoint(SIGNATURE, serve, input_signature=[images])
     archive.write_out(directory, verbose=False)
     described = {"class_set": classes.name, "classes": classes.classes, "colours": classes.colours}
+    described["trained_size"] = trained_size
     write_json(directory / DESCRIPTION, described | provenance)
 
 
@@ -80,7 +91,8 @@ def load(directory: Path) -> ServedModel:
     description = read_json(directory / DESCRIPTION)
     colours = tuple(tuple(colour) for colour in description["colours"])
     classes = ClassSet(description["class_set"], tuple(description["classes"]), colours)
-    return ServedModel(tf.saved_model.load(str(directory)), classes, description)
+    size = tuple(description["trained_size"])
+    return ServedModel(tf.saved_model.load(str(directory)), classes, size, description)
 
 
 def check_parity(segmenter: keras.Model, served: ServedModel, images: np.ndarray) -> None:

@@ -32,7 +32,6 @@ def export(
     segmenter = networks.trained_segmenter(config, run_dir, row)
     provenance = read_json(run_dir.training(row.name) / "manifest.json")
     provenance |= {
-        "trained_size": list(config.data.size),
         "network": config.model.network,
         "backbone": config.model.backbone,
         "versions": {module.__name__: module.__version__ for module in (udas_tf, tf, keras)},
@@ -40,7 +39,8 @@ def export(
     temporary = directory.with_name(f"writing.{directory.name}")
     if temporary.exists():  # left by an export that was killed
         shutil.rmtree(temporary)
-    saved_model.save(segmenter, temporary, networks.class_set(config), provenance)
+    size = tuple(config.data.size)
+    saved_model.save(segmenter, temporary, networks.class_set(config), size, provenance)
     images = np.random.default_rng(config.seed).integers(0, 256, (2, *CHECKED_SIZE, 3), np.uint8)
     saved_model.check_parity(segmenter, saved_model.load(temporary), images)
     temporary.replace(directory)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from udas_tf import progress
+from udas_tf.data.image_files import resize_label
 from udas_tf.errors import UserError
 from udas_tf.serving import saved_model
 from udas_tf.taxonomy import ClassSet
@@ -19,8 +20,11 @@ UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  #
 OPACITY = 0.55  # of the class colours over the image
 
 
-def predict(model: str, images: str, output: str) -> None:
+def predict(model: str, images: str, output: str, own_size: bool = False) -> None:
     """Writes the class ids and a coloured overlay of every image in a folder, and the legend of the colours.
+
+    The network sees images as records hold them, resized to the size that it was trained at: at another, things are
+    larger or smaller than it knows them. Its ids are brought back to the image's size by the nearest pixel.
 
     output/ids/NAME.png: train ids, uint8, the size of the image. output/overlays/NAME.png: the image under
     the colours of its classes. output/legend.png. NAME is that of the image without its ending, or with it
@@ -30,6 +34,7 @@ def predict(model: str, images: str, output: str) -> None:
       model: directory of a SavedModel that `export` wrote.
       images: folder of .bmp, .jpeg, .jpg and .png files; folders within it are not looked into.
       output: folder for the results.
+      own_size: the network sees each image at its own size instead.
 
     Raises:
       UserError: no such folder or model; or, after all other images are done, those that could not be read.
@@ -48,7 +53,7 @@ def predict(model: str, images: str, output: str) -> None:
             except UNREADABLE as error:
                 unreadable.append(f"{file} ({error})")
             else:
-                ids = served(image[np.newaxis])["class_ids"][0].numpy()
+                ids = _class_ids(served, image, None if own_size else served.trained_size)
                 Image.fromarray(ids).save(ids_folder / f"{name}.png")
                 Image.fromarray(overlay(image, ids, served.classes)).save(overlay_folder / f"{name}.png")
             bar.update()
@@ -58,6 +63,16 @@ def predict(model: str, images: str, output: str) -> None:
             f"{len(unreadable)} of {len(files)} images could not be read and were left out, the others are "
             f"done; replace or remove: {'; '.join(unreadable)}"
         )
+
+
+def _class_ids(
+    served: saved_model.ServedModel, image: np.ndarray, size: tuple[int, int] | None
+) -> np.ndarray:
+    """Of uint8 RGB [H, W, 3], seen at (height, width) `size` where it is given: uint8 [H, W]."""
+    if size:
+        seen = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+        return resize_label(served(seen[np.newaxis])["class_ids"][0].numpy(), image.shape[:2])
+    return served(image[np.newaxis])["class_ids"][0].numpy()
 
 
 def find_images(folder: Path) -> list[Path]:
