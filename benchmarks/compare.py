@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/compare.py [--suite=adapt_bf16] [--repeats=3] [--json]
 
 Needs torch; the suite `inference` also onnx and onnxruntime, `augment` also keras-cv:
-pip install 'udas_tf[parity,bench]'. Prints a table, or one JSON document: a list of objects with `workload`, `ours`,
+pip install 'udas_tf[bench]'. Prints a table, or one JSON document: a list of objects with `workload`, `ours`,
 `reference`, `unit`, `ratio` (above 1 = we are faster), `spread`, `floor`, `peak_memory_ours`, `peak_memory_reference`
 (bytes). The first three objects are the machine's ceilings. Where a reference has several forms (eager, compiled), the
 fastest is shown.

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 def segmenter_training() -> ConfigDict:
     """What every training of a segmenter has: length, batch, optimiser, augmentation, bookkeeping."""
     section = ConfigDict()
-    section.steps = 120_000  # optimiser steps
+    section.steps = 120_000  # optimiser steps, a multiple of log_every
     section.schedule_steps = 250_000  # steps in which the poly schedule reaches 0; at least `steps`
     section.precision = ""  # what this training computes in; "" = `precision` of the config
     section.batch_size = 2  # images of each domain a step, over all replicas
@@ -105,7 +105,7 @@ def get_config() -> ConfigDict:
     config.supervised.augment = "auto"
 
     config.translate = ConfigDict()  # CycleGAN
-    config.translate.steps = 200_000
+    config.translate.steps = 200_000  # a multiple of log_every
     config.translate.batch_size = 1  # images of each domain, over all replicas: 1 trains on one GPU
     config.translate.crop = (256, 256)  # height, width of the training crops, pixels; (0, 0) = whole images
     config.translate.width = 64  # filters of the generators' first convolution

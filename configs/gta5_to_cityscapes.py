@@ -7,7 +7,8 @@ bin/udas run --config=configs/gta5_to_cityscapes.py --workdir=runs/gta5_to_citys
 
 `--dry_run` builds every stage of it at full size without data. All 2,975 labels enter through Domain CutMix;
 --config.data.target.labelled=100 is a smaller budget. The paper reports 63.5 mIoU for the last student, 28.5 without
-adaptation. It trained on two GPUs of 11 GB; the hours and the scores of this code at this scale are not measured yet.
+adaptation. It trained on two GPUs of 11 GB; here the segmenter's batches of two are shared by two GPUs where there are two,
+CycleGAN's batch of one stays on one. The hours and the scores of this code at this scale are not measured yet.
 """
 
 from udas_tf.config import base_config

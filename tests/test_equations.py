@@ -14,7 +14,7 @@ ROWS = [
 NAME = re.compile(r"`(udas_tf\.[\w.]+)`")
 NAMES = sorted({name for row in ROWS for name in NAME.findall(row[1])})
 
-# The left-hand sides of METHOD.md, section by section.
+# The left-hand sides of docs/equations.md, section by section.
 SYMBOLS = (
     "L(G,F,D_s,D_t)", "L_GAN", "L_cyc", "L_identity",
     "L_seg^p", "L_seg^a", "L_seg ", "L_adv^p", "L_adv^a", "L_adv ", "L_kl", "L_total", "λ_seg", "λ_adv",

@@ -27,7 +27,8 @@ ON_RUN = (
         flags.DEFINE_bool,
         "accept_config_change",
         False,
-        "go on with a run although its config differs from the one saved with it",
+        "go on with a run although its config differs from the one saved with it; what is finished stays as it is. To make "
+        "what a key changes anew, and nothing else, use another --workdir and --reuse",
     ),
 )
 SEGMENTERS = ("source", "supervised", "uda", "student")
@@ -137,8 +138,8 @@ ROOT = partial(
     "root",
     None,
     "where the data set lies, as its owners publish it. gta5: images/ and labels/. cityscapes: leftImg8bit/ and "
-    "gtFine/. synthia: RGB/ and GT/LABELS/. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, or SPLIT/images/ "
-    "and SPLIT/labels/ of eleven ids. folder: SPLIT/images/ and SPLIT/labels/, or images/ and labels/, or images "
+    "gtFine/. synthia: RGB/ and GT/LABELS/. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, or of eleven ids "
+    "SPLIT/ and SPLITannot/, or SPLIT/images/ and SPLIT/labels/. folder: SPLIT/images/ and SPLIT/labels/, or images/ and labels/, or images "
     "alone; classes.yaml says what its labels mean",
 )
 RECORDS = partial(

@@ -42,7 +42,7 @@ def iou(confusion: np.ndarray) -> np.ndarray:
 
 
 def scores(confusion: np.ndarray, classes: tuple[str, ...]) -> dict:
-    """The scores of METHOD.md section 5, as cityscapesScripts' pixel-level evaluation counts them.
+    """The scores of docs/equations.md section 5, as cityscapesScripts' pixel-level evaluation counts them.
 
     Returns:
       {"miou": mean IoU over the classes that occur in the labels or, wrongly, in the predictions,

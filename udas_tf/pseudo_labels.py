@@ -15,7 +15,7 @@ PRESENT = 1e-4  # of the pixels: less than that is no class to lose
 def maximum_confidence(confidences: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
     """The most confident view at every pixel.
 
-    METHOD.md section 4: views that saw nothing at a pixel are not counted there; the first view (the weak one)
+    docs/equations.md section 4: views that saw nothing at a pixel are not counted there; the first view (the weak one)
     sees every pixel, and wins ties.
 
     Args:
@@ -66,7 +66,7 @@ def agreement(labels: tf.Tensor, seen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
 def class_thresholds(histogram: np.ndarray, threshold: float, class_share: float) -> np.ndarray:
     """The least stored confidence at which a label is kept, by class.
 
-    METHOD.md section 4 keeps pixels at or above one threshold. A class that its teacher is seldom sure of then vanishes
+    docs/equations.md section 4 keeps pixels at or above one threshold. A class that its teacher is seldom sure of then vanishes
     from round to round, so a class may be granted a share of its pixels, as in class-balanced self-training
     [Zou et al. 2018]: its threshold falls to the confidence that this share of its pixels reaches.
 

@@ -43,8 +43,15 @@ def _run_dir(given: Given) -> RunDir:
     return RunDir(given.workdir or os.environ.get("UDAS_WORKDIR") or "runs/default")
 
 
+def _config(given: Given) -> ConfigDict:
+    """The config of a command: the one named, or that of the run in its workdir, with the keys given on the command line."""
+    saved = _run_dir(given).config
+    config = given.config or (saved if saved.is_file() else "configs/quickstart.py")
+    return configs.override(configs.load(config), given.overrides)
+
+
 def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
-    """The config and the directory of a command on a run.
+    """The config and the directory of a command that reads or writes a run.
 
     Args:
       given: with the flags of ON_RUN.
@@ -55,11 +62,7 @@ def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
     """
     run_dir = _run_dir(given)
     saved = configs.load(run_dir.config) if run_dir.config.is_file() else None
-    if given.config or saved is None:
-        config = configs.load(given.config or "configs/quickstart.py")
-    else:
-        config = saved
-    config = configs.override(config, given.overrides)
+    config = _config(given)
     changes = [] if saved is None else configs.differences(saved, config)
     if changes and not given.accept_config_change:
         shown = "; ".join(changes[:SHOWN_CHANGES])
@@ -117,13 +120,13 @@ def _scores(stage: Callable[[], dict[str, Any]], as_json: bool) -> dict[str, Any
 
 
 def _run(given: Given) -> None:
+    if given.dry_run:
+        _dry_run(_config(given))
+        return
     path = _run_dir(given).path
     if not given.resume and path.is_dir() and any(path.iterdir()):
         raise UserError(f"--resume=false needs an unused --workdir, and {path} is not empty; choose another")
-    config, run_dir = _open_run(given, saves=not given.dry_run)
-    if given.dry_run:
-        _dry_run(config)
-        return
+    config, run_dir = _open_run(given, saves=True)
     if given.reuse:
         from udas_tf.stages import sharing
 
@@ -239,7 +242,7 @@ def _data_inspect(given: Given) -> None:
 
 
 def _weights_import(given: Given) -> None:
-    config, _ = _open_run(given, saves=False)
+    config = _config(given)
     with _loading_tensorflow():
         from udas_tf.stages.weights import import_weights
     import_weights(config, vars(given)["from"], given.network, given.output)

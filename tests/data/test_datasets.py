@@ -5,7 +5,7 @@ from PIL import Image
 
 from udas_tf import command_flags
 from udas_tf.config import base_config, override
-from udas_tf.data import datasets, splits
+from udas_tf.data import class_file, datasets, splits
 from udas_tf.errors import UserError
 from udas_tf.taxonomy import CAMVID, CITYSCAPES
 
@@ -162,6 +162,18 @@ def test_images_of_a_folder_are_resized_and_their_labels_too(config, tmp_path):
     sample = datasets.target_train(config, CITYSCAPES).sample(0)
     np.testing.assert_array_equal(sample.label, [[0, 0, 1, 255]] * 2)
     np.testing.assert_array_equal(sample.image[:, 3], [[10, 20, 30]] * 2)
+
+
+def test_classes_that_the_run_lacks_are_told(config, tmp_path):
+    classes = "classes: [{name: road, colour: [1, 2, 3]}, {name: shelf, colour: [4, 5, 6]}]"
+    (tmp_path / "classes.yaml").write_text(f"name: depot\n{classes}\n")
+    layout_files.image(tmp_path / "train/images/a.png")
+    layout_files.ids(tmp_path / "train/labels/a.png", 0, 1, 255)
+    config = override(config, {"data.target.dataset": "folder", "data.target.root": str(tmp_path)})
+    split = datasets.target_train(config, CITYSCAPES)
+    (warning,) = split.warnings
+    assert warning.startswith("shelf of depot are no classes of cityscapes, the run's, and are ignored;")
+    assert datasets.target_train(config, class_file.class_set(str(tmp_path / "classes.yaml"))).warnings == ()
 
 
 def test_damage_is_told_when_its_turn_comes(camera, tmp_path):

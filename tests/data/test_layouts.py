@@ -140,6 +140,15 @@ def test_camvid_of_eleven_ids(tmp_path):
     assert layouts.find_camvid(tmp_path, "test").pairs == []
 
 
+def test_camvid_as_segnets_tutorial_has_it(tmp_path):
+    layout_files.image(tmp_path / "train/a.png")
+    layout_files.ids(tmp_path / "trainannot/a.png", 0, 10, 11, 3)
+    found = layouts.find_camvid(tmp_path, "train")
+    assert [(pair.name, pair.labelled) for pair in found.pairs] == [("a", True)]
+    assert label_of(found, classes=CAMVID) == [0, 10, 255, 3]
+    assert layouts.find_camvid(tmp_path, "val").pairs == []
+
+
 CLASSES = """
 classes: [{name: road, colour: [128, 64, 128]}, {name: shelf, colour: [1, 2, 3]}]
 ids: {0: null, 100: road, 200: shelf}

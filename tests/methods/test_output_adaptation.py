@@ -83,7 +83,7 @@ def assert_close(first, second, **tolerance):
 
 
 def terms_apart(method, batch, kind="bce"):
-    """The terms of METHOD.md section 2, source and target each passed through the network by itself."""
+    """The terms of docs/equations.md section 2, source and target each passed through the network by itself."""
     source = inference.logits(method.segmenter, batch["source"]["image"], training=True)
     target = inference.logits(method.segmenter, batch["target"]["image"], training=True)
     terms = {"L_kl": symmetric_divergence(target["primary"], target["auxiliary"])}

@@ -10,7 +10,7 @@ from udas_tf.data import class_file, layouts, prepared, splits
 from udas_tf.data.layouts import Found
 from udas_tf.data.splits import Split
 from udas_tf.errors import UserError
-from udas_tf.taxonomy import CAMVID, CITYSCAPES, ClassSet
+from udas_tf.taxonomy import CAMVID, CITYSCAPES, CLASS_SETS, IGNORE, ClassSet, train_ids
 
 TRAIN_TAIL = "train_tail"
 EXTRA = "train_extra"
@@ -213,13 +213,30 @@ def split_of(
         need_labels = part in dataset.labelled and any(pair.labelled for pair in found.pairs)
         if part in dataset.labelled and not need_labels:
             warnings += (f"{dataset.name} {part} in {root} has no labels, and is taken as unlabelled",)
+    code = found.code or layouts.folder_code(class_file.train_ids_of(classes))
     return splits.of_files(
         found.pairs,
-        found.code or layouts.folder_code(class_file.train_ids_of(classes)),
+        code,
         classes,
         size,
         {"dataset": dataset.name, "split": part, "root": str(root.resolve())},
         need_labels=need_labels,
         skipped=found.orphans,
-        warnings=warnings,
+        warnings=warnings + _without_a_place(code.classes, classes),
     )
+
+
+def _without_a_place(own: ClassSet, classes: ClassSet) -> tuple[str, ...]:
+    """A warning of the classes of one's own that a run's class set lacks; how the built-in ones go is known."""
+    if own in CLASS_SETS.values():
+        return ()
+    ignored = [
+        name for name, into in zip(own.classes, train_ids(own, classes), strict=False) if into == IGNORE
+    ]
+    if not ignored:
+        return ()
+    told = (
+        f"{', '.join(ignored)} of {own.name} are no classes of {classes.name}, the run's, and are ignored; "
+        "config.classes may name the classes.yaml"
+    )
+    return (told,)

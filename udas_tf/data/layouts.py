@@ -90,10 +90,12 @@ def find_cityscapes(root: Path, split: str) -> Found:
 
 
 def find_camvid(root: Path, split: str) -> Found:
-    """701_StillsRaw_full/NAME.png and LabeledApproved_full/NAME_L.png of 32 colours, with SegNet's split; or
-    SPLIT/images/NAME.* and SPLIT/labels/NAME.png of eleven ids.
+    """701_StillsRaw_full/NAME.png and LabeledApproved_full/NAME_L.png of 32 colours, with SegNet's split; or, of eleven ids,
+    SPLIT/NAME.png and SPLITannot/NAME.png as in SegNet's tutorial, or SPLIT/images/NAME.* and SPLIT/labels/NAME.png.
     """
     images, labels = root / "701_StillsRaw_full", root / "LabeledApproved_full"
+    if (root / f"{split}annot").is_dir():
+        return _paired(root / split, root / f"{split}annot", CAMVID_CODE)
     if not images.is_dir():
         return _paired(root / split / "images", root / split / "labels", CAMVID_CODE)
     found = _paired(images, labels, CAMVID_CODE, label_ending="_L.png")

@@ -144,7 +144,7 @@ def adaptation(
 ) -> tf.data.Dataset:
     """Batches {"source": {"image", "label"}, "target": {"image"}} for adversarial adaptation.
 
-    With `labelled_target`, Domain CutMix batches take the place of the source's (METHOD.md section 3).
+    With `labelled_target`, Domain CutMix batches take the place of the source's (docs/equations.md section 3).
     """
     parts = {
         "source": loading.labelled(source, stream=0),

@@ -53,7 +53,7 @@ def adversarial(score_maps: Sequence[tf.Tensor], domain: int, kind: str) -> tf.T
 def discriminator(source_maps: Sequence[tf.Tensor], target_maps: Sequence[tf.Tensor], kind: str) -> tf.Tensor:
     """Loss of a discriminator: half of taking source for SOURCE and half of taking target for TARGET.
 
-    Minimising it maximises L_adv of METHOD.md section 2; the half is AdaptSegNet's (loss_D / 2).
+    Minimising it maximises L_adv of docs/equations.md section 2; the half is AdaptSegNet's (loss_D / 2).
     """
     return 0.5 * (adversarial(source_maps, SOURCE, kind) + adversarial(target_maps, TARGET, kind))
 

@@ -1,4 +1,4 @@
-"""Losses of CycleGAN (METHOD.md section 1) on RGB images in [0, 255]."""
+"""Losses of CycleGAN (docs/equations.md section 1) on RGB images in [0, 255]."""
 
 from __future__ import annotations
 

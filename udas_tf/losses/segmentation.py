@@ -11,7 +11,7 @@ from udas_tf.taxonomy import IGNORE
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, class_weights: tf.Tensor | None = None) -> tf.Tensor:
     """L_seg^p or L_seg^a: the mean over labelled pixels of -log F(x)[y], or of -w[y] log F(x)[y].
 
-    METHOD.md section 2; means over valid pixels rather than the text's sums, by ruling.
+    docs/equations.md section 2; means over valid pixels rather than the text's sums, by ruling.
 
     Args:
       labels: integer train ids [B, H, W]; 255 = ignored.
@@ -49,7 +49,7 @@ def rectified_cross_entropy(
 def symmetric_divergence(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor) -> tf.Tensor:
     """L_kl = mean over pixels of -sum_c F_a log F_p - sum_c F_p log F_a, on target images.
 
-    METHOD.md section 2, as printed: both directions, cross entropies rather than divergences, so that it is small
+    docs/equations.md section 2, as printed: both directions, cross entropies rather than divergences, so that it is small
     where the classifiers agree and are sure. Gradients reach both classifiers.
 
     Args:

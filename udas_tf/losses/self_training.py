@@ -10,7 +10,7 @@ from udas_tf.losses.reduction import share_of_mean
 def consistency(labels: tf.Tensor, teacher: tf.Tensor, student_logits: tf.Tensor) -> tf.Tensor:
     """KL(teacher || student), mean over the labelled pixels where the teacher is right.
 
-    METHOD.md section 4. Where the teacher saw nothing its distribution is all zero: such a pixel does not count.
+    docs/equations.md section 4. Where the teacher saw nothing its distribution is all zero: such a pixel does not count.
 
     Args:
       labels: integer train ids [B, H, W]; 255 = ignored.

@@ -1,4 +1,4 @@
-"""CycleGAN: unpaired translation of source images into the target's style and back (METHOD.md section 1)."""
+"""CycleGAN: unpaired translation of source images into the target's style and back (docs/equations.md section 1)."""
 
 from __future__ import annotations
 

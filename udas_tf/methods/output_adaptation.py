@@ -1,4 +1,4 @@
-"""Multi-level adversarial adaptation, with agreement of the classifiers (METHOD.md section 2).
+"""Multi-level adversarial adaptation, with agreement of the classifiers (docs/equations.md section 2).
 
 AdaptSegNet, AdvEnt, MinEnt, the first stage of Seg-Uncertainty and the second of CyCADA are choices of its arguments
 (configs/methods).

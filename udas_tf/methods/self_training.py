@@ -1,4 +1,4 @@
-"""A student trained on its teacher's pseudo-labels and on labelled images (METHOD.md section 4)."""
+"""A student trained on its teacher's pseudo-labels and on labelled images (docs/equations.md section 4)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from udas_tf.methods.method import Method
 
 
 class Supervised(Method):
-    """L_seg = L_seg^p + lambda_seg * L_seg^a (METHOD.md section 2), the second where the network has that level.
+    """L_seg = L_seg^p + lambda_seg * L_seg^a (docs/equations.md section 2), the second where the network has that level.
 
     Args:
       segmenter: a network with outputs {"primary", "auxiliary"}, or {"primary"} alone.
