@@ -23,7 +23,7 @@ from udas_tf.errors import UserError
 from udas_tf.report.label_curve import shown, spread
 from udas_tf.run_dir import RunDir, read_json
 from udas_tf.stages import rounds, study
-from udas_tf.stages.evaluate import SOURCE, TRANSLATED, evaluate, metrics_file
+from udas_tf.stages.evaluate import SOURCE, TRANSLATED, evaluate, metrics_path
 
 # Ingredient -> the keys that take it out; those that a config lacks anyway are left out.
 INGREDIENTS = {
@@ -106,7 +106,7 @@ def ingredients(config) -> Iterator[tuple[str, dict[str, str]]]:
 
 def scored(config, run_dir: RunDir, on: str) -> dict:
     """The scores of the row supervised on another set than the target's."""
-    file = run_dir.training(study.SUPERVISED) / metrics_file(on, "plain", "training")
+    file = metrics_path(run_dir, study.SUPERVISED, on, "plain", "training")
     return read_json(file) if file.is_file() else evaluate(config, run_dir, "supervised", None, None, on=on)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import types
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -260,11 +261,12 @@ def test_run_takes_over_what_other_runs_have_finished(calls, tmp_path, monkeypat
 
 def test_a_long_list_of_differences_is_cut(calls, capsys):
     assert cli.main(["run"]) == 0
+    Path("runs/default/data").mkdir()
     capsys.readouterr()
     told = mistake(capsys, "run", "--config=configs/base.py")
-    assert told.count(" in the run, ") == verbs.SHOWN_CHANGES
+    assert told.count(" in the run, ") == configs.SHOWN_CHANGES
     given = configs.differences(configs.load("configs/quickstart.py"), configs.base_config())
-    assert f"; and {len(given) - verbs.SHOWN_CHANGES} more)" in told
+    assert f"; and {len(given) - configs.SHOWN_CHANGES} more)" in told
 
 
 @pytest.mark.parametrize("flag", ["--labels=", "--labels=4/3", "--labels=a", "--seeds=", "--seeds=1,one"])
@@ -343,6 +345,7 @@ def test_the_saved_config_is_the_default_of_later_commands(calls, tmp_path):
 )
 def test_another_config_is_refused_with_the_differences(verb, change, told, calls, capsys):
     assert cli.main(["run", "--config.uda.steps=250"]) == 0
+    Path("runs/default/data").mkdir()
     capsys.readouterr()
     message = mistake(capsys, *verb, *change)
     assert told in message and "--accept_config_change" in message
@@ -350,10 +353,17 @@ def test_another_config_is_refused_with_the_differences(verb, change, told, call
     assert configs.load("runs/default/config.json").uda.steps == 250
 
 
+def test_a_config_is_mended_where_nothing_was_made_with_it(calls):
+    assert cli.main(["run", "--config.uda.steps=250"]) == 0
+    assert cli.main(["run", "--config.uda.steps=300"]) == 0
+    assert calls[-1][1][0].uda.steps == 300 == configs.load("runs/default/config.json").uda.steps
+
+
 def test_an_accepted_change_is_saved_by_commands_that_write(calls):
     change = ["--config.uda.steps=300", "--accept_config_change"]
     saved = "runs/default/config.json"
     assert cli.main(["run", "--config.uda.steps=250"]) == 0
+    Path("runs/default/data").mkdir()
     assert cli.main(["evaluate", "--stage=uda", *change]) == 0
     assert calls[-1][1][0].uda.steps == 300 and configs.load(saved).uda.steps == 250
     assert cli.main(["train", "--stage=uda", *change]) == 0

@@ -15,7 +15,7 @@ import os
 import re
 import runpy
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from udas_tf.errors import UserError
 from udas_tf.run_dir import write_json
 
 TRUE, FALSE = ("true", "1"), ("false", "0")
+PAIRS = (".size", ".crop", ".scale", ".val_full_size")  # ends of keys that hold two values
+SHOWN_CHANGES = 6  # differences between two configs that one line has room for
 
 
 def configs_directory() -> Path:
@@ -84,6 +86,12 @@ def save(config: ConfigDict, path: str | os.PathLike[str]) -> None:
         write_json(Path(path), config.to_dict())
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another --workdir") from error
+
+
+def told(changes: Sequence[str]) -> str:
+    """`differences`, as many as one line has room for."""
+    more = f"; and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
+    return "; ".join(changes[:SHOWN_CHANGES]) + more
 
 
 def differences(saved: ConfigDict, given: ConfigDict) -> list[str]:
@@ -161,6 +169,8 @@ def _onto(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
             raise UserError(f"unknown config key {key!r}; the nearest is {nearest(key, defaults)!r}")
         try:
             typed[key] = _convert(value, defaults[key])
+            if key.endswith(PAIRS) and len(typed[key]) != 2:
+                raise ValueError(value)
         except ValueError as error:
             expected = _expected(defaults[key])
             raise UserError(f"config key {key!r} received {value!r}, expected {expected}") from error
@@ -181,11 +191,12 @@ def _convert(value: Any, default: Any) -> Any:
         if text in TRUE + FALSE:
             return text in TRUE
     elif isinstance(default, tuple):
-        one_name = isinstance(default[0], str)  # while a lone number is more often a mistake for a pair
+        item = default[0] if default else ""  # only the key that holds names may be empty
+        one_name = isinstance(item, str)  # while a lone number is more often a mistake for a pair
         if text is not None and (one_name or "," in text or text[:1] in ("(", "[")):
-            value = [item for item in text.strip("()[] ").split(",") if item.strip()]
+            value = [part for part in text.strip("()[] ").split(",") if part.strip()]
         if isinstance(value, (list, tuple)):
-            return tuple(_convert(item, default[0]) for item in value)
+            return tuple(_convert(part, item) for part in value)
     elif text is not None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         if isinstance(default, float) and math.isfinite(float(value)):
             return float(value)
@@ -197,5 +208,6 @@ def _convert(value: Any, default: Any) -> Any:
 def _expected(default: Any) -> str:
     kinds = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
     if isinstance(default, tuple):
-        return f"comma-separated values like {','.join(map(str, default))}, each {kinds[type(default[0])]}"
+        kind = kinds[type(default[0] if default else "")]
+        return f"comma-separated values like {','.join(map(str, default))}, each {kind}"
     return f"{kinds[type(default)]}, like {default!r}"

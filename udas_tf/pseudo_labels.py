@@ -99,13 +99,15 @@ def class_weights(histogram: np.ndarray, thresholds: np.ndarray, classes: int, b
       balance: 0 weighs all pixels alike; 1 would give every class the same part of the loss.
 
     Returns:
-      float32 [C].
+      float32 [C]; all 1 where no pixel is kept.
     """
     kept = kept_pixels(histogram[:classes], thresholds)
-    shares = kept / max(kept.sum(), 1.0)
+    if not kept.any():
+        return np.ones(classes, np.float32)
+    shares = kept / kept.sum()
     rarity = 1.0 / np.maximum(classes * shares, 1e-9)
     weights = np.minimum(rarity**balance, MAX_CLASS_WEIGHT)
-    return (weights / max((weights * shares).sum(), 1e-9)).astype(np.float32)
+    return (weights / (weights * shares).sum()).astype(np.float32)
 
 
 def kept_pixels(histogram: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

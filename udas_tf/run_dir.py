@@ -73,6 +73,10 @@ class RunDir:
         """Weights, checkpoints and metrics of one row of the table, or of "translate"."""
         return self.path / "training" / name
 
+    def scores(self, name: str) -> Path:
+        """What a row scores on sets of this run: its training may be shared with runs that have others."""
+        return self.path / "scores" / name
+
     def tensorboard(self, name: str) -> Path:
         """Event files of one stage; `self.path / "tensorboard"` is the log directory of the run."""
         return self.path / "tensorboard" / name

@@ -23,7 +23,6 @@ from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir
 from udas_tf.stages import budgets, rounds
 
-SHOWN_CHANGES = 6  # differences from the saved config that one line has room for
 # What TensorFlow's libraries write to standard error while they load, before any setting of theirs holds.
 CHATTER = "^(WARNING: All log messages before absl::InitializeLog|I0000 |[-0-9]+ [:.0-9]+: I )"
 Given = SimpleNamespace  # each flag of the verb by its name, and `overrides`: config key -> text
@@ -64,11 +63,9 @@ def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
     saved = configs.load(run_dir.config) if run_dir.config.is_file() else None
     config = _config(given)
     changes = [] if saved is None else configs.differences(saved, config)
-    if changes and not given.accept_config_change:
-        shown = "; ".join(changes[:SHOWN_CHANGES])
-        shown += f"; and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
+    if changes and not given.accept_config_change and _begun(run_dir):
         raise UserError(
-            f"{run_dir.path} holds a run of another config ({shown}); "
+            f"{run_dir.path} holds a run of another config ({configs.told(changes)}); "
             "choose another --workdir, leave the config as it was or add --accept_config_change"
         )
     if hasattr(given, "stage"):
@@ -76,6 +73,11 @@ def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
     if saves and (changes or saved is None):
         configs.save(config, run_dir.config)
     return config, run_dir
+
+
+def _begun(run_dir: RunDir) -> bool:
+    """Whether a run holds anything but a config, which may have been a mistake."""
+    return any(path != run_dir.config for path in run_dir.path.iterdir())
 
 
 def _check_row(config: ConfigDict, given: Given) -> None:

@@ -164,6 +164,14 @@ def test_images_of_a_folder_are_resized_and_their_labels_too(config, tmp_path):
     np.testing.assert_array_equal(sample.image[:, 3], [[10, 20, 30]] * 2)
 
 
+def test_extra_images_may_have_the_names_of_others(camera, tmp_path):
+    for number in range(2):
+        layout_files.image(tmp_path / f"train_extra/images/{number}.png")
+    config = override(camera, {"data.target.extra": "true"})
+    found = names(datasets.target_train(config, CITYSCAPES))
+    assert len(found) == len(set(found)) == 12
+
+
 def test_classes_that_the_run_lacks_are_told(config, tmp_path):
     classes = "classes: [{name: road, colour: [1, 2, 3]}, {name: shelf, colour: [4, 5, 6]}]"
     (tmp_path / "classes.yaml").write_text(f"name: depot\n{classes}\n")
@@ -251,7 +259,7 @@ def test_extra_images_come_after_those_of_train_and_have_no_labels(camera, tmp_p
         layout_files.ids(tmp_path / f"train_extra/labels/e{number}.png", 0)
     config = override(camera, {"data.target.extra": "true", "data.target.images": "4"})
     split = datasets.target_train(config, CITYSCAPES)
-    assert names(split) == ["0", "1", "2", "3", "e0", "e1"]
+    assert names(split) == ["0", "1", "2", "3", "train_extra_e0", "train_extra_e1"]
     assert list(split.labelled) == [1, 2, 3] and split.sample(5).label is None
     assert split.provenance["extra"] == 2
 

@@ -149,7 +149,7 @@ def assert_each_once(batches):
 
 def test_a_set_of_an_older_version_is_read_but_not_repeated(sets, tmp_path):
     """Its manifest lacks the classes of each image."""
-    records.link(tmp_path, sets["source"], "training")
+    records.link(tmp_path, sets["source"], "training", {})
     manifest = records.read_manifest(tmp_path)
     del manifest["labelled_classes"]
     write_json(tmp_path / MANIFEST, manifest)

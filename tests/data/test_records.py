@@ -389,8 +389,9 @@ def test_few_samples_are_in_memory_at_a_time(tmp_path):
 
 def test_a_linked_set_has_the_records_of_another_and_a_role_of_its_own(tmp_path):
     manifest = write(tmp_path / "one")
-    linked = records.link(tmp_path / "other", tmp_path / "one", "validation")
-    assert linked == manifest | {"role": "validation"} == records.read_manifest(tmp_path / "other")
+    linked = records.link(tmp_path / "other", tmp_path / "one", "validation", {"labelled": 2})
+    changed = {"role": "validation", "provenance": {"labelled": 2}}
+    assert linked == manifest | changed == records.read_manifest(tmp_path / "other")
     records.verify(tmp_path / "other")
     assert len(read_all(tmp_path / "other", purpose="evaluation")) == 7
     assert len(read_all(tmp_path / "one")) == 7

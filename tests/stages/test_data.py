@@ -244,6 +244,15 @@ def test_a_budget_beyond_the_labels_is_refused(config, tmp_path):
         data.prepare(override(config, {"data.target.labelled": "31"}), RunDir(tmp_path / "run"))
 
 
+def test_all_labels_of_none_are_refused(config, tmp_path):
+    for path in (tmp_path / "camera/train/labels").iterdir():
+        path.unlink()
+    with pytest.raises(
+        UserError, match="data.target.labelled=-1 takes all labelled images, and no image has"
+    ):
+        data.prepare(override(config, {"data.target.labelled": "-1"}), RunDir(tmp_path / "run"))
+
+
 @pytest.mark.parametrize(("labelled", "absent"), [("-1", "target_hidden"), ("0", "target_labelled")])
 def test_sets_without_images_are_not_written(config, tmp_path, labelled, absent):
     run_dir = RunDir(tmp_path / "run")
@@ -289,7 +298,7 @@ def test_a_set_prepared_once_serves_runs(gta5, config, tmp_path):
     data.prepare(override(config, values), run_dir)
     shared = records.read_manifest(tmp_path / "out/train")
     source = records.read_manifest(run_dir.data("source_train"))
-    assert source == shared
+    assert source["shards"] == shared["shards"] and source["labelled_ids"] == shared["labelled_ids"]
     assert all(path.is_symlink() for path in run_dir.data("source_train").glob("*.tfrecord"))
     data.prepare(override(config, values), run_dir)  # and is then finished
 
@@ -320,6 +329,22 @@ def test_a_prepared_target_keeps_its_labels_behind_the_guard(config, tmp_path):
     assert manifests["target_labelled"]["count"] == 12 and manifests["target_hidden"]["count"] == 18
     assert manifests["target_hidden"]["role"] == "hidden"
     assert manifests["target_val"]["count"] == 3
+
+
+def test_a_prepared_target_that_is_linked_whole_can_be_resumed(config, tmp_path):
+    own = override(base_config(), {"data.size": "8,16", "classes": ""})
+    data.prepare_dataset(own, "folder", config.data.target.root, str(tmp_path / "out"))
+    values = {
+        f"data.{domain}.{key}": value
+        for domain in ("source", "target")
+        for key, value in (("dataset", "records"), ("root", str(tmp_path / "out")))
+    }
+    values |= {"data.size": "8,16", "data.target.labelled": "-1"}
+    run_dir = RunDir(tmp_path / "run")
+    data.prepare(override(config, values), run_dir)
+    assert any(path.is_symlink() for path in run_dir.data("target_labelled").iterdir())
+    (run_dir.path / "data/manifest.json").unlink()  # as if it had been killed before
+    data.prepare(override(config, values), run_dir)
 
 
 def test_validation_labels_at_full_size_are_a_set_of_their_own(tmp_path):

@@ -1,8 +1,14 @@
 """What a training runs on, and what it refuses before it begins."""
 
+import types
+
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from udas_tf import cli
+from udas_tf.errors import UserError
 from udas_tf.stages import fit
 
 TINY = "tests/end_to_end/tiny.py"
@@ -21,3 +27,34 @@ def test_a_run_that_would_stop_on_its_way_does_not_begin(tmp_path, capsys):
     assert cli.main(arguments) == 2
     assert "translate.batch_size=1 cannot be shared evenly by replicas=2" in capsys.readouterr().err
     assert [path.name for path in workdir.iterdir()] == ["config.json"]
+
+
+def test_weights_that_are_no_numbers_are_not_saved():
+    """The last step of an interval may break them without a trace in the means."""
+    saved = []
+    section = types.SimpleNamespace(log_every=5, checkpoint_every=10, steps=20)
+    callback = fit.Checkpoints(
+        types.SimpleNamespace(save=lambda checkpoint_number: saved.append(checkpoint_number)), section
+    )
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="head")])
+    callback.set_model(network)
+    callback.on_epoch_end(1)
+    network.layers[0].bias.assign([0.0, np.nan, 0.0])
+    callback.on_epoch_end(2)  # no checkpoint is due
+    with pytest.raises(
+        UserError, match="head/bias not finite between steps 15 and 20; lower the learning rate"
+    ):
+        callback.on_epoch_end(3)
+    assert saved == [10]
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    path = tf.train.Checkpoint(weights=tf.Variable([1.0, 2.0])).save(str(tmp_path / "checkpoint"))
+    restored = tf.Variable([0.0, 0.0])
+    fit._restore(tf.train.Checkpoint(weights=restored), path)
+    assert restored.numpy().tolist() == [1.0, 2.0]
+    for other in ({"weights": tf.Variable([0.0])}, {"others": tf.Variable([0.0, 0.0])}):
+        with pytest.raises(
+            UserError, match="checkpoint-1 is of other networks or optimisers than the config's"
+        ):
+            fit._restore(tf.train.Checkpoint(**other), path)

@@ -44,6 +44,24 @@ def test_deeplab_v3_plus(config):
     assert tuple(segmenter.output["primary"].shape) == (None, None, None, 19)
 
 
+def test_a_finished_row_needs_its_initial_weights_no_more(config, tmp_path):
+    run, row = RunDir(tmp_path), rounds.find(config, "source", None, None)
+    trained = networks.segmenter(config)
+    run.training(row.name).mkdir(parents=True)
+    networks.save(trained, run.training(row.name) / networks.WEIGHTS)
+    finish(run.training(row.name), {})
+    config.model.initial_weights = str(tmp_path / "gone.weights.h5")
+    restored = networks.trained_segmenter(config, run, row)
+    for one, other in zip(restored.weights, trained.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_stages_of_the_compact_backbone(config):
+    config.model.blocks = (1, 1, 1)
+    with pytest.raises(UserError, match="model.blocks=.1, 1, 1.; expected the blocks of four stages"):
+        networks.segmenter(config)
+
+
 def test_unknown_network(config):
     config.model.network = "unet"
     with pytest.raises(UserError, match="'unet' is unknown; expected one of deeplab_v2, seg_uncertainty"):

@@ -10,7 +10,7 @@ from udas_tf.config import base_config
 from udas_tf.data import records
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, finish, write_json
-from udas_tf.stages import networks
+from udas_tf.stages import health, networks
 from udas_tf.stages.health import WARNINGS
 from udas_tf.stages.pseudo_label import audit
 from udas_tf.stages.report import report
@@ -88,7 +88,7 @@ def run_dir(config, tmp_path_factory):
     write_set(run_dir.data("target_val"), "validation", 5, label=True)
     write_set(run_dir.translated, "training", 9, label=True)
     write_set(run_dir.pseudo_labels(1), "training", 6, label=True, confidence=200)
-    write_json(run_dir.pseudo_labels(1).parent / "audit.json", audit(config, run_dir, 1))
+    write_json(health.audit_file(run_dir, 1), audit(config, run_dir, 1))
     for name in ROWS:
         train(config, run_dir, name)
     return run_dir

@@ -184,6 +184,13 @@ def test_finished_rows_come_in_the_order_of_the_table_with_later_students(tmp_pa
     assert names(found) == ["adaptation", "student_1", "student_2", "student_3", "supervised"]
 
 
+def test_a_student_that_no_row_of_the_config_precedes_is_found(tmp_path):
+    config, run = make_config(rows="no_adaptation", number=0), RunDir(tmp_path)
+    finish(run.training("no_adaptation"), {})
+    finish(run.training("student_1"), {})
+    assert names(rounds.finished_rows(config, run)) == ["no_adaptation", "student_1"]
+
+
 def test_a_config_chooses_its_rows():
     config = make_config(rows="adaptation,supervised", student__teacher="adaptation")
     assert names(rounds.rows(config)) == ["adaptation", "student_1", "student_2", "supervised"]

@@ -5,7 +5,7 @@ from udas_tf.config import base_config, override
 from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, finish, read_json, write_json
 from udas_tf.stages import rounds, score_card
-from udas_tf.stages.evaluate import metrics_file
+from udas_tf.stages.evaluate import metrics_path
 
 ROWS = [rounds.Row("no_adaptation", "source"), rounds.Row("adaptation", "uda")]
 
@@ -93,12 +93,6 @@ def test_a_directory_without_a_run_is_named(tmp_path):
         score_card.same_but_for_the_seed(base_config(), RunDir(tmp_path), [str(tmp_path / "nowhere")])
 
 
-def test_scores_on_the_way_come_at_whole_intervals(tmp_path):
-    config = override(base_config(), {"evaluate.every": "150"})
-    with pytest.raises(UserError, match=r"evaluate.every=150 is not a multiple of source.log_every=100"):
-        score_card.ScoresOnTheWay(config, RunDir(tmp_path), ROWS[0])
-
-
 def test_scores_on_the_way_leave_out_the_last_step_and_are_made_once(tmp_path, monkeypatch):
     class Method:
         segmenter = None
@@ -125,10 +119,22 @@ def test_scores_on_the_way_leave_out_the_last_step_and_are_made_once(tmp_path, m
 
 
 def test_files_of_scores_do_not_collide():
+    run = RunDir("run")
     files = {
-        metrics_file(on, views, resolution)
+        metrics_path(run, "supervised", on, views, resolution)
         for on in ("target", "source", "translated")
         for views in ("plain", "flip", "multi_scale")
         for resolution in ("training", "full")
     }
-    assert len(files) == 18 and metrics_file("target", "plain", "training") == "metrics.json"
+    own = {file for file in files if file.parent == run.training("supervised")}
+    assert len(files) == 18 and len(own) == 6 and run.training("supervised") / "metrics.json" in own
+
+
+def test_scores_on_sets_of_a_run_stay_with_it_where_the_training_is_shared(tmp_path):
+    one, other = RunDir(tmp_path / "one"), RunDir(tmp_path / "other")
+    one.training("supervised").mkdir(parents=True)
+    other.training("supervised").parent.mkdir(parents=True)
+    other.training("supervised").symlink_to(one.training("supervised"))
+    for on in ("source", "translated"):
+        paths = {metrics_path(run, "supervised", on, "plain", "training").resolve() for run in (one, other)}
+        assert len(paths) == 2

@@ -5,8 +5,8 @@ import pytest
 
 from udas_tf import config as configs
 from udas_tf.errors import UserError
-from udas_tf.run_dir import RunDir, finish
-from udas_tf.stages import sharing
+from udas_tf.run_dir import RunDir, finish, read_json, write_json
+from udas_tf.stages import health, sharing
 
 
 def make_config(**overrides):
@@ -148,3 +148,12 @@ def test_runs_are_found_where_they_lie(tmp_path):
     assert found == [Path("."), Path("seed-1/labels-0"), Path("seed-1/labels-4")]
     with pytest.raises(UserError, match="nowhere holds no run"):
         sharing.runs_in([tmp_path, tmp_path / "nowhere"])
+
+
+def test_who_shares_pseudo_labels_has_their_audit(tmp_path):
+    """Without it the stop rule would see no round, and the report no warning."""
+    config = make_config()
+    one, other = finished_run(tmp_path / "one", config), RunDir(tmp_path / "other")
+    write_json(health.audit_file(one, 2), {"score": 0.5})
+    sharing.share(config, other, [one])
+    assert read_json(health.audit_file(other, 2)) == {"score": 0.5}

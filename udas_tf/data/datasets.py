@@ -105,7 +105,7 @@ def target_train(config, classes: ClassSet) -> Split:
     split = _first(split, section.images, "data.target.images")
     if section.extra:
         extra = _split("data.target", section, "real", EXTRA, 0, config, classes)
-        split = split.joined(extra.without_labels(), extra=extra.count)
+        split = split.joined(extra.without_labels().renamed(EXTRA), extra=extra.count)
     return split
 
 

@@ -179,9 +179,9 @@ def check_skipped(skipped: Sequence[dict], strict: bool) -> None:
         )
 
 
-def link(directory: Path, source: Path, role: str) -> dict:
+def link(directory: Path, source: Path, role: str, provenance: dict) -> dict:
     """Makes a set of the shards of another finished one, without copying them; returns its manifest."""
-    manifest = read_manifest(source) | {"role": role}
+    manifest = read_manifest(source) | {"role": role, "provenance": provenance}
     directory.mkdir(parents=True, exist_ok=True)
     for shard in manifest["shards"]:
         temporary = directory / (shard["file"] + ".tmp")

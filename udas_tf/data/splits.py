@@ -62,6 +62,17 @@ class Split:
             self, labelled=(), read=lambda index, label: self.read(index, False), whole=None
         )
 
+    def renamed(self, prefix: str) -> Split:
+        """The same images with `prefix` before their ids, which those of another split may have too."""
+
+        def read(index: int, with_label: bool) -> Sample | Skipped:
+            sample = self.read(index, with_label)
+            if isinstance(sample, Skipped):
+                return sample
+            return dataclasses.replace(sample, id=f"{prefix}_{sample.id}")
+
+        return dataclasses.replace(self, read=read, whole=None)
+
     def joined(self, other: Split, **provenance) -> Split:
         """The images of this split, then those of another."""
         return Split(

@@ -35,6 +35,7 @@ class ImagePool(keras.layers.Layer):
         state = {"trainable": False, "initializer": "zeros", "aggregation": "only_first_replica"}
         self.images = self.add_weight(shape=(max(capacity, 1), *image_shape), name="images", **state)
         self.stored = self.add_weight(shape=(), dtype="int32", name="stored", **state)
+        self.built = True  # there is no `call` to build from
 
     def exchange(self, images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """The images to show the discriminator in place of `images` [B, H, W, 3], static B, at a step."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
+from udas_tf.losses.reduction import sum_over_replicas
 from udas_tf.models import deeplab_v2
 
 
@@ -98,6 +99,19 @@ class TorchAdam(keras.optimizers.Adam):
         self._paths = [variable.path for variable in variables]
 
 
+class LossScale(keras.optimizers.LossScaleOptimizer):
+    """Keras's dynamic loss scaling, over several replicas: Keras's asks the first one alone whether gradients are finite,
+    and applies what has overflowed on another."""
+
+    def apply(self, grads, trainable_variables=None):
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            finite = [tf.reduce_all(tf.math.is_finite(one)) for one in grads if one is not None]
+            overflows = sum_over_replicas(tf.cast(~tf.reduce_all(finite), tf.float32))
+            lost = tf.where(overflows > 0.0, float("nan"), 0.0)
+            grads = [one if one is None else one + tf.cast(lost, one.dtype) for one in grads]
+        super().apply(grads, trainable_variables)
+
+
 def poly(learning_rate: float, steps: int, power: float) -> keras.optimizers.schedules.LearningRateSchedule:
     """learning_rate * (1 - step / steps) ** power."""
     return keras.optimizers.schedules.PolynomialDecay(
@@ -123,7 +137,7 @@ def built(optimizer: keras.optimizers.Optimizer, variables: list) -> keras.optim
     Each optimiser scales its own loss: two optimisers in one step must not share one scale.
     """
     if keras.config.dtype_policy().name == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer = LossScale(optimizer)
     optimizer.build(variables)
     return optimizer
 

@@ -105,16 +105,8 @@ def _classifier(features, num_classes, rates, level):
 
 def classifier_variables(model: keras.Model) -> list[keras.Variable]:
     """Trainable variables of the classifiers: those that learn ten times faster."""
-    return [variable for variable in model.trainable_variables if _is_classifier(variable)]
-
-
-def backbone_variables(model: keras.Model) -> list[keras.Variable]:
-    """Trainable variables of the backbone: all that are not `classifier_variables`."""
-    return [variable for variable in model.trainable_variables if not _is_classifier(variable)]
-
-
-def _is_classifier(variable):
-    return variable.path.startswith(("primary_classifier_", "auxiliary_classifier_"))
+    heads = ("primary_classifier_", "auxiliary_classifier_")
+    return [variable for variable in model.trainable_variables if variable.path.startswith(heads)]
 
 
 # --- to the image's size ------------------------------------------------------------------------------------

@@ -142,6 +142,11 @@ def _budget(config, target: Split) -> tuple[Split, Split]:
         raise UserError(
             f"data.target.labelled={section.labelled}, and {available} images have labels; -1 takes all of them"
         )
+    if section.labelled == -1 and not available:
+        raise UserError(
+            "data.target.labelled=-1 takes all labelled images, and no image has a label; expected labels, or "
+            "data.target.labelled=0"
+        )
     budget = available if section.labelled == -1 else section.labelled
     chosen = set(_ranked(target.labelled, section.label_seed)[:budget])
     origin = {"labelled": budget, "label_seed": section.label_seed}
@@ -169,7 +174,7 @@ def _write(directory: Path, role: str, split: Split, shard_images: int, strict: 
         records.check_skipped(manifest["skipped"], strict)
         return manifest
     if split.whole:
-        return records.link(directory, split.whole, role)
+        return records.link(directory, split.whole, role, split.provenance)
     return records.write(
         directory,
         role,

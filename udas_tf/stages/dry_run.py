@@ -11,7 +11,8 @@ import tensorflow as tf
 from udas_tf.data import geometry
 from udas_tf.methods.method import Method
 from udas_tf.stages import networks, rounds, trainings
-from udas_tf.stages.fit import check, stage
+from udas_tf.stages.checks import check
+from udas_tf.stages.fit import stage
 
 
 def dry_run(config) -> Iterator[str]:

@@ -29,7 +29,7 @@ def evaluate(
     views: str = "plain",
     resolution: str = "training",
 ) -> dict:
-    """Scores a finished row again and writes its `metrics_file`.
+    """Scores a finished row again and writes its `metrics_path`.
 
     What a network trained on the target scores on the source, on the translated source and on the target tells how
     much of the gap between the domains the translation closes.
@@ -51,17 +51,18 @@ def evaluate(
         raise UserError(f"--resolution=full is of the target's validation set; received --on={on}")
     row = rounds.find(config, stage, round_number, name)
     segmenter = networks.trained_segmenter(config, run_dir, row)
-    directory = run_dir.training(row.name)
-    step = read_json(directory / "manifest.json")["step"]
+    step = read_json(run_dir.training(row.name) / "manifest.json")["step"]
     result = score_row(config, run_dir, row, segmenter, step, on, views, resolution)
-    write_json(directory / metrics_file(on, views, resolution), result)
+    write_json(metrics_path(run_dir, row.name, on, views, resolution), result)
     return result
 
 
-def metrics_file(on: str, views: str, resolution: str) -> str:
-    """Where the scores of a row lie, beside its weights: `METRICS`, metrics_on_source.json, metrics_flip.json, ..."""
+def metrics_path(run_dir: RunDir, name: str, on: str, views: str, resolution: str) -> Path:
+    """Where the scores of a row lie: beside its weights `METRICS`, metrics_flip.json, ...; those on the source, which the
+    row need not follow from, with the run: metrics_on_source.json, ..."""
     parts = {f"on_{on}": on != TARGET, views: views != "plain", "full_size": resolution == "full"}
-    return "_".join(["metrics", *(part for part, told in parts.items() if told)]) + ".json"
+    file = "_".join(["metrics", *(part for part, told in parts.items() if told)]) + ".json"
+    return (run_dir.training(name) if on == TARGET else run_dir.scores(name)) / file
 
 
 def score_row(

@@ -28,8 +28,7 @@ def strategy(replicas: int, batch_size: int) -> tf.distribute.Strategy:
       batch_size: of the stage, over all replicas.
     """
     gpus = tf.config.list_physical_devices("GPU")
-    if not gpus and replicas > 1:
-        _split_cpu(replicas)
+    split_cpu(replicas)
     devices = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
     used = replicas or _sharing(batch_size, len(devices) if gpus else 1)
     if used > len(devices):
@@ -55,8 +54,11 @@ def through_xla(config, chosen: tf.distribute.Strategy) -> bool:
     return config.xla
 
 
-def _split_cpu(parts: int) -> None:
-    """Makes the CPU appear as several devices, unless it does already; TensorFlow allows it before its first use."""
+def split_cpu(parts: int) -> None:
+    """Where there is no GPU, makes the CPU appear as several devices, unless it does already. TensorFlow allows it before
+    its first use, so a stage asks for it before all else."""
+    if tf.config.list_physical_devices("GPU") or parts < 2:
+        return
     cpu = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(cpu) or ()) < parts:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * parts)
@@ -98,7 +100,7 @@ def fit(
     checkpoint = tf.train.Checkpoint(method=method)
     manager = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=2)
     if manager.latest_checkpoint:
-        checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+        _restore(checkpoint, manager.latest_checkpoint)
     start = int(keras.ops.convert_to_numpy(method.step))
     if start >= section.steps:
         return
@@ -121,19 +123,15 @@ def fit(
         )
 
 
-def check(config, name: str) -> None:
-    """UserError for what would keep a section of the config from being trained: before anything else is done for it."""
-    section = config[name]
-    for key in ("steps", "checkpoint_every"):
-        if section[key] % section.log_every or section[key] <= 0:
-            raise UserError(
-                f"{name}.{key}={section[key]} is not a multiple of {name}.log_every={section.log_every}"
-            )
-    if config.replicas and section.batch_size % config.replicas:
+def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
+    try:
+        checkpoint.restore(path).assert_existing_objects_matched()
+    except (ValueError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
         raise UserError(
-            f"{name}.batch_size={section.batch_size} cannot be shared evenly by replicas={config.replicas}; choose a "
-            "multiple, or replicas=0, with which each stage uses as many GPUs as can"
-        )
+            f"{path} is of other networks or optimisers than the config's ({reason}); give it back the config it was "
+            "begun with, or remove the directory of the training"
+        ) from error
 
 
 class Progress(keras.callbacks.Callback):
@@ -173,13 +171,17 @@ class Scalars(keras.callbacks.Callback):
                 tf.summary.scalar("learning_rate/discriminators", current_learning_rate(other))
         broken = [name for name, value in logs.items() if not math.isfinite(value)]
         if broken:
-            raise UserError(
-                f"{', '.join(broken)} not finite between steps {step - self.log_every} and {step}; lower the learning "
-                "rate or use --config.precision=float32, then run the same command: it goes on from the last checkpoint"
-            )
+            raise _broken(", ".join(broken), step - self.log_every, step)
 
     def on_train_end(self, logs=None):
         self.writer.close()
+
+
+def _broken(what: str, before: int, step: int) -> UserError:
+    return UserError(
+        f"{what} not finite between steps {before} and {step}; lower the learning rate or use "
+        "--config.precision=float32, then run the same command: it goes on from the last checkpoint"
+    )
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -193,5 +195,10 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         step = (epoch + 1) * self.section.log_every
         if step % self.section.checkpoint_every == 0 or step == self.section.steps:
+            for (
+                variable
+            ) in self.model.trainable_variables:  # the means tell of all steps but what the last one did
+                if not tf.reduce_all(tf.math.is_finite(variable)):
+                    raise _broken(variable.path, step - self.section.log_every, step)
             self.manager.save(checkpoint_number=step)
             logging.debug("checkpoint at step %d", step)

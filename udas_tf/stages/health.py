@@ -83,8 +83,8 @@ def winning(logs: Mapping[str, float]) -> dict[str, str]:
 
 
 def audit_file(run_dir: RunDir, round_number: int) -> Path:
-    """Where the audit of a round's pseudo-labels lies."""
-    return run_dir.pseudo_labels(round_number).parent / "audit.json"
+    """Where the audit of a round's pseudo-labels lies: with them, so that whoever shares them has it, too."""
+    return run_dir.pseudo_labels(round_number) / "audit.json"
 
 
 def source_shares(run_dir: RunDir, classes: int) -> np.ndarray:

@@ -8,12 +8,14 @@ from pathlib import Path
 import h5py
 import keras
 
+from udas_tf import config as configs
 from udas_tf import taxonomy
 from udas_tf.data import class_file
 from udas_tf.errors import UserError
 from udas_tf.models import baselines, deeplab_v2, discriminators, generators, seg_uncertainty
 from udas_tf.models.recompute import Recomputing
 from udas_tf.run_dir import RunDir
+from udas_tf.stages.checks import one_of
 from udas_tf.stages.rounds import Row
 
 WEIGHTS = "segmenter.weights.h5"
@@ -68,6 +70,8 @@ def _arrays(path: Path) -> int:
 def _task_network(model, num_classes: int) -> keras.Model:
     options = {"auxiliary": model.auxiliary, "output_stride": model.output_stride}
     if model.backbone == "compact":
+        if len(model.blocks) != 4:
+            raise UserError(f"model.blocks={tuple(model.blocks)}; expected the blocks of four stages")
         options |= {"width": model.width, "blocks": tuple(model.blocks)}
     rates = tuple(model.aspp_rates)
     match model.network:
@@ -94,7 +98,7 @@ def trained_segmenter(config, run_dir: RunDir, row: Row, in_precision: str = "")
     UserError naming the command that trains it otherwise."""
     directory = run_dir.require(run_dir.training(row.name), f"the {row.name} segmenter", row.command)
     keras.config.set_dtype_policy(in_precision or precision(config, row.stage))
-    network = segmenter(config)
+    network = segmenter(configs.override(config, {"model.initial_weights": ""}))
     load(network, directory / WEIGHTS)
     return network
 
@@ -103,7 +107,7 @@ def output_discriminators(
     config, levels: Iterable[str], channels: Mapping[str, int] | None = None
 ) -> dict[str, keras.Model]:
     """One discriminator for each of these levels of a segmenter, of softmax maps or of features of so many channels."""
-    check("uda.discriminator", config.uda.discriminator, DISCRIMINATORS)
+    one_of("uda.discriminator", config.uda.discriminator, DISCRIMINATORS)
     build = DISCRIMINATORS[config.uda.discriminator]
     if channels is None:
         channels = dict.fromkeys(levels, len(class_set(config)))
@@ -112,7 +116,7 @@ def output_discriminators(
 
 def generator(config) -> keras.Model:
     section = config.translate
-    check("translate.upsampling", section.upsampling, generators.UPSAMPLING)
+    one_of("translate.upsampling", section.upsampling, generators.UPSAMPLING)
     return generators.resnet_generator(section.width, section.blocks, section.upsampling, section.residual)
 
 
@@ -130,12 +134,6 @@ def image_discriminator(config) -> keras.Model:
     return discriminators.patch_gan(
         width=section.discriminator_width, num_layers=section.discriminator_layers
     )
-
-
-def check(key: str, value: str, choices: Iterable[str]) -> None:
-    """UserError with the choices when the value of a config key is none of them."""
-    if value not in choices:
-        raise UserError(f"{key}={value!r} is unknown; expected one of {', '.join(choices)}")
 
 
 def load(network: keras.Model, path: Path) -> None:

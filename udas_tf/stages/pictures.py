@@ -56,11 +56,14 @@ class StagePictures(keras.callbacks.Callback):
     def write_scores(self, result: dict) -> None:
         """mIoU, pixel accuracy and the IoU of each class that occurs."""
         with self.writer.as_default(step=result["step"]):
-            tf.summary.scalar("validation/mIoU", result["miou"])
-            tf.summary.scalar("validation/pixel_accuracy", result["pixel_accuracy"])
-            for name, value in result["iou"].items():
+            scores = {f"validation_IoU/{name}": value for name, value in result["iou"].items()}
+            scores |= {
+                "validation/mIoU": result["miou"],
+                "validation/pixel_accuracy": result["pixel_accuracy"],
+            }
+            for name, value in scores.items():
                 if value is not None:
-                    tf.summary.scalar(f"validation_IoU/{name}", value)
+                    tf.summary.scalar(name, value)
         self.writer.close()
 
     def _coloured(self, labels: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ HISTOGRAM = "confidence.json"  # pixels by label and stored confidence
 
 
 def pseudo_label(config, run_dir: RunDir, round_number: int) -> None:
-    """Labels the unlabelled target images with the teacher of a round, and writes the audit beside them."""
+    """Labels the unlabelled target images with the teacher of a round, and writes the audit with them."""
     directory = run_dir.pseudo_labels(round_number)
     if not is_finished(directory):
         _write(config, run_dir, round_number, directory)
@@ -102,7 +102,7 @@ def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
 
 def _confidence_histogram(directory: Path) -> np.ndarray:
     """int64 [256, 256]: pixels by pseudo-label and stored confidence, counted once a round."""
-    file = directory.parent / HISTOGRAM
+    file = directory / HISTOGRAM
     if not file.is_file():
         write_json(file, _counted(directory).tolist())
     return np.array(read_json(file))

@@ -116,7 +116,7 @@ def finished_rows(config, run_dir: RunDir) -> list[Row]:
     found = rows(config)
     extra = config.student.rounds + 1
     while is_finished(run_dir.training(f"student_{extra}")):
-        place = 1 + max(i for i, row in enumerate(found) if row.stage in ("uda", "student"))
+        place = sum(row.stage != "supervised" for row in found)
         found.insert(place, student(config, extra))
         extra += 1
     return [row for row in found if is_finished(run_dir.training(row.name))]

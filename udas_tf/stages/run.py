@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from udas_tf.run_dir import RunDir
-from udas_tf.stages import data, fit, jobs, rounds
+from udas_tf.stages import checks, data, fit, jobs, rounds
 from udas_tf.stages.report import report
 
 
@@ -17,7 +17,8 @@ def run(config, run_dir: RunDir) -> dict:
     """
     at_once = jobs.at_once(config)
     for name in rounds.sections(config):
-        fit.check(config, name)
+        checks.check(config, name)
+    fit.split_cpu(config.replicas)
     data.prepare(config, run_dir)
     jobs.make(jobs.jobs(config, run_dir), run_dir, at_once)
     return report(config, run_dir)

@@ -18,7 +18,7 @@ from udas_tf.errors import UserError
 from udas_tf.inference import VIEWS
 from udas_tf.run_dir import RunDir, is_finished, read_json, write_json
 from udas_tf.stages import rounds
-from udas_tf.stages.evaluate import METRICS, RESOLUTIONS, TARGET, metrics_file, score_row
+from udas_tf.stages.evaluate import METRICS, RESOLUTIONS, TARGET, metrics_path, score_row
 
 SCORES = "scores.json"  # of a training on the way: [{"step", "miou", "pixel_accuracy"}, ...]
 SEEDS = ("seed", "data.target.label_seed")  # keys in which runs may differ whose mean is taken
@@ -31,11 +31,6 @@ class ScoresOnTheWay(keras.callbacks.Callback):
         super().__init__()
         self.config, self.run_dir, self.row = config, run_dir, row
         self.section = config[row.stage]
-        if config.evaluate.every % self.section.log_every:
-            raise UserError(
-                f"evaluate.every={config.evaluate.every} is not a multiple of {row.stage}.log_every="
-                f"{self.section.log_every}; choose one that is"
-            )
         self.writer = tf.summary.create_file_writer(str(run_dir.tensorboard(row.name)))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -79,20 +74,20 @@ def _of_row(run_dir: RunDir, row: rounds.Row, others: Sequence[RunDir]) -> dict:
         "last": last["miou"],
         "step": last["step"],
         "best": best and {key: best[key] for key in ("step", "miou")},
-        "views": _other_views(directory),
+        "views": _other_views(run_dir, row.name),
         "seeds": _over_seeds(row.name, [run_dir, *others]) if others else None,
     }
 
 
-def _other_views(directory: Path) -> dict[str, float | None]:
+def _other_views(run_dir: RunDir, name: str) -> dict[str, float | None]:
     """mIoU by views and resolution, of what `evaluate` was asked for besides the score itself."""
     found = {}
     for resolution in RESOLUTIONS:
         for views in VIEWS:
-            file = directory / metrics_file(TARGET, views, resolution)
+            file = metrics_path(run_dir, name, TARGET, views, resolution)
             if file.name != METRICS and file.is_file():
-                name = views.replace("_", "-") + (", full resolution" if resolution == "full" else "")
-                found[name] = read_json(file)["miou"]
+                told = views.replace("_", "-") + (", full resolution" if resolution == "full" else "")
+                found[told] = read_json(file)["miou"]
     return found
 
 

@@ -69,6 +69,16 @@ def share(config, run_dir: RunDir, others: Iterable[RunDir]) -> list[Path]:
     return linked
 
 
+def made_otherwise(saved, config, run_dir: RunDir) -> list[Path]:
+    """What a run has begun or finished by its saved config and another one would make otherwise, below its directory."""
+    before = artefacts(saved)
+    return [
+        path
+        for path, keys in artefacts(config).items()
+        if (run_dir.path / path).exists() and before.get(path) != keys
+    ]
+
+
 def runs_in(directories: Iterable[str | os.PathLike[str]]) -> list[RunDir]:
     """The runs at these directories and up to two levels below them, as a sweep has them.
 

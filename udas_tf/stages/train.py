@@ -15,8 +15,9 @@ from udas_tf.errors import UserError
 from udas_tf.methods.method import Method
 from udas_tf.run_dir import RunDir, finish, is_finished, write_json
 from udas_tf.stages import health, networks, pictures, pseudo_label, rounds, score_card, trainings
+from udas_tf.stages.checks import check
 from udas_tf.stages.evaluate import METRICS, score_row
-from udas_tf.stages.fit import check, fit, stage, through_xla
+from udas_tf.stages.fit import fit, split_cpu, stage, through_xla
 
 
 def train(
@@ -40,6 +41,7 @@ def train_row(config, run_dir: RunDir, row: rounds.Row) -> None:
         logging.info("%s is trained already: %s", row.name, directory)
         return
     check(config, row.stage)
+    split_cpu(config.replicas)
     inputs = _inputs(run_dir, row)
     if row.stage == "student":
         if _stopped(config, run_dir, row.round - 1):
@@ -85,6 +87,7 @@ def train_translation(config, run_dir: RunDir) -> None:
         logging.info("the generator is trained already: %s", directory)
         return
     check(config, "translate")
+    split_cpu(config.replicas)
     source = run_dir.require(run_dir.data("source_train"), "the source set", "data prepare")
     target = run_dir.require(run_dir.data("target_unlabelled"), "the unlabelled target set", "data prepare")
     section = config.translate

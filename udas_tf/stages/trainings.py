@@ -20,6 +20,7 @@ from udas_tf.methods.output_adaptation import ADVERSARIES, OutputAdaptation, cla
 from udas_tf.methods.self_training import SelfTraining
 from udas_tf.methods.supervised import Supervised
 from udas_tf.stages import networks
+from udas_tf.stages.checks import one_of
 
 
 def supervised(section, segmenter: keras.Model) -> Supervised:
@@ -31,7 +32,7 @@ def output_adaptation(config, segmenter: keras.Model) -> OutputAdaptation:
     """Stage uda."""
     section = config.uda
     for key, choices in (("adversary", ADVERSARIES), ("adversarial_loss", LOSSES), ("kl", AGREEMENTS)):
-        networks.check(f"uda.{key}", section[key], choices)
+        one_of(f"uda.{key}", section[key], choices)
     weights = _used(
         {
             "L_seg_p": 1.0,

@@ -170,8 +170,6 @@ REAL = Palette(
     clutter=((62, 82, 66), (128, 92, 58), (82, 84, 92)),
 )  # fmt: skip
 
-PALETTES = {"sim": SIM, "real": REAL}
-
 
 class Texture(enum.IntEnum):
     SMOOTH = 0

@@ -1,0 +1,58 @@
+"""What keeps a config from being trained is found before anything is done."""
+
+import pytest
+
+from udas_tf.config import base_config, override
+from udas_tf.errors import UserError
+from udas_tf.stages import checks
+
+SECTIONS = ("source", "supervised", "translate", "uda", "student")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_defaults_pass(name):
+    checks.check(base_config(), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "told"),
+    [
+        ("source", {"precision": "bf16"}, "precision='bf16' is unknown; expected one of float32, mixed"),
+        ("uda", {"uda.precision": "half"}, "uda.precision='half' is unknown"),
+        ("uda", {"uda.optimizer": "SGD"}, "uda.optimizer='SGD' is unknown; expected one of sgd, adamw"),
+        (
+            "source",
+            {"source.augment": "Auto"},
+            "source.augment='Auto' is unknown; expected one of none, flip, auto",
+        ),
+        ("student", {"student.augment_mixed": "off"}, "student.augment_mixed='off' is unknown"),
+        ("source", {"source.log_every": "0"}, "source.log_every=0; expected 1 or more"),
+        ("source", {"source.steps": "0"}, "source.steps=0 is not a multiple of source.log_every=100"),
+        (
+            "uda",
+            {"uda.checkpoint_every": "150"},
+            "uda.checkpoint_every=150 is not a multiple of uda.log_every=100",
+        ),
+        (
+            "translate",
+            {"translate.steps": "150"},
+            "translate.steps=150 is not a multiple of translate.log_every=100",
+        ),
+        ("uda", {"uda.schedule_steps": "100"}, "uda.schedule_steps=100 is less than uda.steps=120000"),
+        ("source", {"evaluate.every": "150"}, "evaluate.every=150 is not a multiple of source.log_every=100"),
+        ("uda", {"uda.batch_size": "0"}, "uda.batch_size=0; expected 1 or more"),
+        ("translate", {"replicas": "2"}, "translate.batch_size=1 cannot be shared evenly by replicas=2"),
+        ("source", {"source.scale": "0,1"}, "source.scale="),
+        ("translate", {"data.size": "180,240"}, "translate.crop=\\(256, 256\\) does not fit into data.size"),
+        (
+            "uda",
+            {"uda.adversary": "features", "data.size": "180,240"},
+            "shows the discriminator maps of 23 pixels at data.size=.* set uda.discriminator=pixelwise",
+        ),
+        ("student", {"pseudo_label.views": "0"}, "pseudo_label.views=0; expected 1 or more"),
+        ("student", {"pseudo_label.batch_size": "0"}, "pseudo_label.batch_size=0; expected 1 or more"),
+    ],
+)
+def test_what_cannot_be_is_named(name, changes, told):
+    with pytest.raises(UserError, match=told):
+        checks.check(override(base_config(), changes), name)

@@ -1,0 +1,106 @@
+"""What would keep a stage of a config from being trained, found before anything is done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from udas_tf.errors import UserError
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CHOICES = {  # of keys of a segmenter's training
+    "optimizer": ("sgd", "adamw"),
+    "augment": ("none", "flip", "auto"),
+    "augment_mixed": ("none", "flip", "auto"),
+    "augment_pseudo": ("none", "flip", "auto"),
+}
+SMALLEST_MAP = 32  # pixels that the five halvings of the fully convolutional discriminator leave one of
+
+
+def check(config, name: str) -> None:
+    """UserError naming the key of a section of the config, or of what it needs, that cannot be as it is.
+
+    Args:
+      name: of the section: source, supervised, translate, uda or student.
+    """
+    section = config[name]
+    one_of("precision", config.precision, PRECISIONS)
+    if section.get("precision"):
+        one_of(f"{name}.precision", section.precision, PRECISIONS)
+    for key, choices in CHOICES.items():
+        if key in section:
+            one_of(f"{name}.{key}", section[key], choices)
+    _check_steps(config, name)
+    _check_batch(config, name)
+    if "scale" in section and not 0 < section.scale[0] <= section.scale[1]:
+        raise UserError(f"{name}.scale={section.scale}; expected lowest,highest with 0 < lowest <= highest")
+    if name == "translate":
+        _check_crop(config)
+    if name == "uda":
+        _check_features(config)
+    if name == "student":
+        for key in ("pseudo_label.views", "pseudo_label.batch_size", "student.consistency_views"):
+            _at_least_one(config, key)
+
+
+def one_of(key: str, value: str, choices: Iterable[str]) -> None:
+    """UserError with the choices when the value of a config key is none of them."""
+    if value not in choices:
+        raise UserError(f"{key}={value!r} is unknown; expected one of {', '.join(choices)}")
+
+
+def _check_steps(config, name: str) -> None:
+    section = config[name]
+    _at_least_one(config, f"{name}.log_every")
+    for key in ("steps", "checkpoint_every"):
+        _multiple(f"{name}.{key}", section[key], f"{name}.log_every", section.log_every)
+    if name == "translate":
+        return
+    if section.schedule_steps < section.steps:
+        raise UserError(
+            f"{name}.schedule_steps={section.schedule_steps} is less than {name}.steps={section.steps}: the learning rate "
+            "would be 0 for the rest; choose at least as many"
+        )
+    if config.evaluate.every:
+        _multiple("evaluate.every", config.evaluate.every, f"{name}.log_every", section.log_every)
+
+
+def _check_batch(config, name: str) -> None:
+    _at_least_one(config, f"{name}.batch_size")
+    size = config[name].batch_size
+    if config.replicas and size % config.replicas:
+        raise UserError(
+            f"{name}.batch_size={size} cannot be shared evenly by replicas={config.replicas}; choose a multiple, or "
+            "replicas=0, with which each stage uses as many GPUs as can"
+        )
+
+
+def _check_crop(config) -> None:
+    crop, size = tuple(config.translate.crop), tuple(config.data.size)
+    if crop != (0, 0) and not (0 < crop[0] <= size[0] and 0 < crop[1] <= size[1]):
+        raise UserError(
+            f"translate.crop={crop} does not fit into data.size={size}; choose a smaller one, or 0,0 for whole images"
+        )
+
+
+def _check_features(config) -> None:
+    if config.uda.adversary != "features" or config.uda.discriminator != "fully_convolutional":
+        return
+    smallest = (min(config.data.size) + 1) // config.model.output_stride + 1
+    if smallest < SMALLEST_MAP:
+        raise UserError(
+            f"uda.adversary='features' shows the discriminator maps of {smallest} pixels at data.size="
+            f"{tuple(config.data.size)}, and 'fully_convolutional' takes {SMALLEST_MAP} or more; set "
+            "uda.discriminator=pixelwise"
+        )
+
+
+def _at_least_one(config, key: str) -> None:
+    section, _, name = key.rpartition(".")
+    value = config[section][name]
+    if value < 1:
+        raise UserError(f"{key}={value}; expected 1 or more")
+
+
+def _multiple(key: str, value: int, of: str, whole: int) -> None:
+    if value <= 0 or value % whole:
+        raise UserError(f"{key}={value} is not a multiple of {of}={whole}; choose one that is")
