@@ -268,3 +268,15 @@ def test_a_saved_config_may_be_the_base_and_takes_none(tmp_path):
     assert configs.load(f"configs/methods/advent.py:{tmp_path / 'config.json'}").seed == 7
     with pytest.raises(UserError, match="is a finished config and takes no other one"):
         configs.load(f"{tmp_path / 'config.json'}:configs/base.py")
+
+
+def test_names_may_be_none_and_come_back():
+    none = configs.override(configs.base_config(), {"rows": ""})
+    assert none.rows == ()
+    assert configs.override(none, {"rows": "cutmix"}).rows == ("cutmix",)
+
+
+@pytest.mark.parametrize("text", ["96", "96,192,3", ""])
+def test_a_size_is_a_pair(text):
+    with pytest.raises(UserError, match="'data.size' received .*, expected comma-separated values like 360,640"):
+        configs.override(configs.base_config(), {"data.size": text})
