@@ -85,7 +85,7 @@ def _convolution_by_taps(inputs, kernel, dilation):
 
 def _shifted(maps, down, right):
     """NHWC `maps` of which (y, x) holds what was at (y + down, x + right), 0 where that lies outside."""
-    cuts, paddings = [slice(None)], [(0, 0)]
+    begin, sizes, paddings = [0], [-1], [(0, 0)]
     for axis, offset in ((1, down), (2, right)):
         size = maps.shape[axis]
         if size is None:
@@ -93,9 +93,11 @@ def _shifted(maps, down, right):
             before, after = tf.minimum(max(offset, 0), size), tf.minimum(max(-offset, 0), size)
         else:
             before, after = min(max(offset, 0), size), min(max(-offset, 0), size)
-        cuts.append(slice(before, size - after))
+        begin.append(before)
+        sizes.append(size - after - before)
         paddings.append((after, before))
-    return tf.pad(maps[tuple(cuts)], [*paddings, (0, 0)])
+    # tf.slice, whose gradient pads: a strided slice's takes five times as long.
+    return tf.pad(tf.slice(maps, [*begin, 0], [*sizes, -1]), [*paddings, (0, 0)])
 
 
 def _in_eights(convolve, inputs, kernel):
