@@ -278,5 +278,7 @@ def test_names_may_be_none_and_come_back():
 
 @pytest.mark.parametrize("text", ["96", "96,192,3", ""])
 def test_a_size_is_a_pair(text):
-    with pytest.raises(UserError, match="'data.size' received .*, expected comma-separated values like 360,640"):
+    with pytest.raises(
+        UserError, match="'data.size' received .*, expected comma-separated values like 360,640"
+    ):
         configs.override(configs.base_config(), {"data.size": text})

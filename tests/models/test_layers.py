@@ -33,7 +33,7 @@ def convolve(x, kernel, strides, pixels, dilation=1):
 @pytest.mark.parametrize(
     ("size", "kernel", "strides", "dilation"),
     [((9, 7), 3, 1, 2), ((9, 7), 3, 2, 1), ((8, 10), 3, 2, 1), ((8, 11), 4, 2, 1), ((8, 11), 4, 1, 1),
-     ((15, 12), 7, 2, 1), ((9, 8), 1, 2, 1), ((5, 6), 3, 1, 6)],
+     ((15, 12), 7, 2, 1), ((9, 8), 1, 2, 1), ((9, 8), 1, 1, 1), ((5, 6), 3, 1, 6)],
 )  # fmt: skip
 def test_symmetric_convolution(rng, size, kernel, strides, dilation):
     layer = layers.SymmetricConv2D(
@@ -44,6 +44,28 @@ def test_symmetric_convolution(rng, size, kernel, strides, dilation):
     expected = convolve(x, np.asarray(layer.kernel), strides, dilation * (kernel - 1) // 2, dilation) + 1
     np.testing.assert_allclose(got, expected, atol=1e-5)
     assert layer.compute_output_shape(x.shape) == got.shape
+
+
+@pytest.mark.parametrize(
+    "images",
+    [(2, 5, 7, 6), pytest.param((None, None, None, 6), id="any size")],
+)
+def test_gradients_of_a_pointwise_convolution(rng, images):
+    x = tf.constant(rng.normal(size=(2, 5, 7, 6)), tf.float32)
+    kernel, upstream = (
+        tf.constant(rng.normal(size=size), tf.float32) for size in ((1, 1, 6, 4), (2, 5, 7, 4))
+    )
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(images)])
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel))
+            found = tf.reduce_sum(layers._symmetric_convolution(x, kernel, 1, 1) * upstream)
+        return tape.gradient(found, (x, kernel))
+
+    of_images, of_kernel = gradients(x)
+    np.testing.assert_allclose(of_images, np.einsum("bhwf,ijcf->bhwc", upstream, kernel), atol=1e-5)
+    np.testing.assert_allclose(of_kernel[0, 0], np.einsum("bhwc,bhwf->cf", x, upstream), atol=1e-4)
 
 
 @pytest.mark.parametrize(("channels", "filters"), [(3, 8), (8, 1), (3, 5), (16, 8)])
