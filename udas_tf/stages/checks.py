@@ -34,7 +34,7 @@ def check(config, name: str) -> None:
     if "scale" in section and not 0 < section.scale[0] <= section.scale[1]:
         raise UserError(f"{name}.scale={section.scale}; expected lowest,highest with 0 < lowest <= highest")
     if name == "translate":
-        _check_crop(config)
+        _check_translation(config)
     if name == "uda":
         _check_features(config)
     if name == "student":
@@ -74,7 +74,11 @@ def _check_batch(config, name: str) -> None:
         )
 
 
-def _check_crop(config) -> None:
+def _check_translation(config) -> None:
+    section = config.translate
+    one_of("translate.on_disagreement", section.on_disagreement, ("keep_source", "drop"))
+    if not 0.0 <= section.max_disagreement <= 1.0:
+        raise UserError(f"translate.max_disagreement={section.max_disagreement}; expected 0 (no check) to 1")
     crop, size = tuple(config.translate.crop), tuple(config.data.size)
     if crop != (0, 0) and not (0 < crop[0] <= size[0] and 0 < crop[1] <= size[1]):
         raise UserError(

@@ -12,13 +12,11 @@ import tensorflow as tf
 from udas_tf import inference, metrics
 from udas_tf.data import pipeline, records
 from udas_tf.data.auto_augment import to_levels
-from udas_tf.errors import UserError
 from udas_tf.run_dir import RunDir, is_finished, read_json, write_json
-from udas_tf.stages import networks, notes, rounds
+from udas_tf.stages import checks, networks, notes, rounds
 from udas_tf.taxonomy import IGNORE
 
 CHECK = "check.json"
-ON_DISAGREEMENT = ("keep_source", "drop")
 LISTED = 20  # images that changed most, by name in check.json
 
 
@@ -43,9 +41,7 @@ def translate(config, run_dir: RunDir) -> None:
 def _write(config, run_dir: RunDir) -> None:
     source = run_dir.require(run_dir.data("source_train"), "the source set", "data prepare")
     section = config.translate
-    networks.check("translate.on_disagreement", section.on_disagreement, ON_DISAGREEMENT)
-    if not 0.0 <= section.max_disagreement <= 1.0:
-        raise UserError(f"translate.max_disagreement={section.max_disagreement}; expected 0 (no check) to 1")
+    checks.check(config, "translate")
     trained = read_json(
         run_dir.require(run_dir.training("translate"), "the generator", "train --stage=translate")
         / "manifest.json"
