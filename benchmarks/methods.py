@@ -47,6 +47,7 @@ def markdown(flags: studies.Flags) -> Iterator[str]:
         for method in (*FIRST, *THEN)
         for seed in flags.seeds
     }
+    studies.check(planned.values())
     reports: dict[tuple[str, int], list[dict]] = {}
     for group in (FIRST, THEN):
         runs = {key: run for key, run in planned.items() if key[0] in group}

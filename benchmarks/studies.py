@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -18,7 +18,7 @@ from udas_tf import config as configs
 from udas_tf.errors import UserError
 from udas_tf.report.label_curve import shown, spread
 from udas_tf.run_dir import RunDir
-from udas_tf.stages import budgets
+from udas_tf.stages import budgets, sharing
 
 
 class Flags:
@@ -83,6 +83,20 @@ def claim(config, run_dir: RunDir, study: str) -> None:
             f"{run_dir.path} holds {study} of another config ({changes[0]}); choose another --workdir"
         )
     configs.save(config, run_dir.config)
+
+
+def check(runs: Iterable[tuple[object, RunDir]]) -> None:
+    """UserError when one of these (config, directory) holds what another config has made, which its report would show as
+    its own: the files in configs/methods may have changed since."""
+    for config, run_dir in runs:
+        if not run_dir.config.is_file():
+            continue
+        saved = configs.load(run_dir.config)
+        if stale := sharing.made_otherwise(saved, config, run_dir):
+            raise UserError(
+                f"{run_dir.path} has {stale[0]} of another config ({configs.told(configs.differences(saved, config))}); "
+                "choose another --workdir, which takes from this one what is alike with --reuse"
+            )
 
 
 def over(rows: Sequence[dict]) -> str:

@@ -45,12 +45,22 @@ def test_the_defaults_pass(name):
         ("source", {"source.scale": "0,1"}, "source.scale="),
         ("translate", {"translate.on_disagreement": "keep"}, "translate.on_disagreement='keep' is unknown"),
         ("translate", {"translate.max_disagreement": "2"}, "translate.max_disagreement=2.0; expected 0"),
-        ("translate", {"data.size": "180,240"}, "translate.crop=\\(256, 256\\) does not fit into data.size"),
+        ("translate", {"data.size": "180,240"}, "translate.crop=\\(256, 256\\) is no part of data.size"),
         (
             "uda",
             {"uda.adversary": "features", "data.size": "180,240"},
             "shows the discriminator maps of 23 pixels at data.size=.* set uda.discriminator=pixelwise",
         ),
+        ("source", {"replicas": "-1"}, "replicas=-1; expected 0 or more"),
+        (
+            "source",
+            {"replicas": "2", "xla": "true"},
+            "xla=True compiles steps for one device, and replicas=2",
+        ),
+        ("source", {"evaluate.batch_size": "0"}, "evaluate.batch_size=0; expected 1 or more"),
+        ("translate", {"translate.upsampling": "x"}, "translate.upsampling='x' is unknown"),
+        ("translate", {"translate.crop": "0,256"}, "expected 1 to that many pixels each way"),
+        ("student", {"student.consistency_views": "0"}, "student.consistency_views=0; expected 1 or more"),
         ("student", {"pseudo_label.views": "0"}, "pseudo_label.views=0; expected 1 or more"),
         ("student", {"pseudo_label.batch_size": "0"}, "pseudo_label.batch_size=0; expected 1 or more"),
     ],
@@ -58,3 +68,18 @@ def test_the_defaults_pass(name):
 def test_what_cannot_be_is_named(name, changes, told):
     with pytest.raises(UserError, match=told):
         checks.check(override(base_config(), changes), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("student", {"student.consistency_views": "0", "student.weight_consistency": "0"}),
+        (
+            "uda",
+            {"uda.adversary": "features", "data.size": "246,480", "model.backbone": "efficientnet_lite0"},
+        ),
+        ("translate", {"translate.crop": "0,0", "data.size": "180,240"}),
+    ],
+)
+def test_what_can_be_passes(name, changes):
+    checks.check(override(base_config(), changes), name)

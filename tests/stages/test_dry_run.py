@@ -56,6 +56,7 @@ def test_the_command_writes_nothing(monkeypatch, tmp_path, capsys):
 def test_a_run_of_another_config_is_not_in_its_way(monkeypatch, tmp_path):
     monkeypatch.setattr(stage, "dry_run", lambda config: iter([]))
     configs.save(configs.load("configs/quickstart.py"), tmp_path / "config.json")
+    (tmp_path / "data").mkdir()
     assert cli.main(["run", "--dry_run", f"--config={TINY}", f"--workdir={tmp_path}"]) == 0
     assert cli.main(["run", f"--config={TINY}", f"--workdir={tmp_path}"]) == 2
 

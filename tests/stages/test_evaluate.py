@@ -50,9 +50,8 @@ def test_a_row_is_scored_on_any_set(on, stage, name, read, learnt_from, tmp_path
     assert (result.get("on"), result.get("learnt_from")) == (
         (None, None) if on == "target" else (on, learnt_from)
     )
-    file = run_dir.training(name) / ("metrics.json" if on == "target" else f"metrics_on_{on}.json")
-    assert read_json(file) == result
-    assert len(list(run_dir.training(name).iterdir())) == 2
+    assert read_json(evaluate.metrics_path(run_dir, name, on, "plain", "training")) == result
+    assert len(list(run_dir.training(name).iterdir())) == (2 if on == "target" else 1)
 
 
 def test_a_missing_translation_names_its_command(tmp_path):

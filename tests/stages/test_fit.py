@@ -15,10 +15,16 @@ TINY = "tests/end_to_end/tiny.py"
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "devices", "used"), [(1, 2, 1), (2, 2, 2), (2, 8, 2), (6, 4, 3), (7, 4, 1), (8, 1, 1)]
+    ("batch_size", "gpus", "used"), [(1, 2, 1), (2, 2, 2), (2, 8, 2), (6, 4, 3), (7, 4, 1), (8, 1, 1)]
 )
-def test_as_many_devices_as_share_a_batch_evenly(batch_size, devices, used):
-    assert fit._sharing(batch_size, devices) == used
+def test_as_many_gpus_as_share_a_batch_evenly(batch_size, gpus, used, monkeypatch):
+    devices = [types.SimpleNamespace(name=f"GPU:{number}") for number in range(gpus)]
+    mirrored = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: devices)
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", mirrored.extend)
+    fit.strategy(0, batch_size)
+    assert mirrored == ([f"GPU:{number}" for number in range(used)] if used > 1 else [])
 
 
 def test_a_run_that_would_stop_on_its_way_does_not_begin(tmp_path, capsys):

@@ -45,6 +45,7 @@ def config():
     config.model.backbone, config.model.width, config.model.aspp_rates = "compact", 8, (1, 2)
     config.student.rounds = 1
     config.translate.width, config.translate.blocks = 8, 1
+    config.translate.max_disagreement = 0.5
     return config.lock()
 
 

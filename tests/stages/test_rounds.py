@@ -219,3 +219,17 @@ def test_students_see_what_their_first_teacher_saw():
 def test_rows_that_cannot_be_trained_are_refused(keys, message):
     with pytest.raises(UserError, match=message):
         rounds.rows(make_config(**keys))
+
+
+def test_sections_that_a_run_trains():
+    config = make_config(rows="no_adaptation,cutmix", number=1)
+    assert rounds.sections(config) == {
+        "source": ["no_adaptation"],
+        "translate": ["translation of the source"],
+        "uda": ["cutmix"],
+        "student": ["student_1"],
+    }
+    judged = make_config(rows="translation_adaptation", number=0, translate__max_disagreement="0.2")
+    assert list(rounds.sections(judged)) == ["source", "translate", "uda"]
+    with pytest.raises(UserError, match="rows names none and student.rounds is 0"):
+        rounds.sections(make_config(rows="", number=0))

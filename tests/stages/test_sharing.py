@@ -150,6 +150,16 @@ def test_runs_are_found_where_they_lie(tmp_path):
         sharing.runs_in([tmp_path, tmp_path / "nowhere"])
 
 
+def test_what_a_run_has_of_another_config(tmp_path):
+    saved = make_config(student__rounds="2")
+    run = finished_run(tmp_path / "run", saved)
+    assert sharing.made_otherwise(saved, saved, run) == []
+    changed = make_config(student__rounds="2", supervised__steps="100")
+    assert sharing.made_otherwise(saved, changed, run) == [Path("training/supervised")]
+    finish(run.training("student_3"), {})  # by hand, beyond the config's rounds
+    assert sharing.made_otherwise(saved, make_config(student__rounds="3"), run) == []
+
+
 def test_who_shares_pseudo_labels_has_their_audit(tmp_path):
     """Without it the stop rule would see no round, and the report no warning."""
     config = make_config()

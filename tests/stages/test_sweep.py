@@ -107,16 +107,6 @@ def test_a_run_of_another_config_is_not_taken_for_finished(made, tmp_path):
     assert made[before:] == ["labels-4 training/student_3", "labels-4 round-3/pseudo_labels"]
 
 
-def test_what_another_config_has_made_is_not_reported_as_this_ones(made, tmp_path):
-    run_sweep(tmp_path, [4])
-    before = len(made)
-    with pytest.raises(
-        UserError, match="labels-4 has training/student_1, .* of another config .student.steps"
-    ):
-        run_sweep(tmp_path, [4], config=make_config(student__steps="200"))
-    assert len(made) == before
-
-
 def test_other_runs_can_be_reused(made, tmp_path):
     run_sweep(tmp_path / "first", [4])
     before = len(made)

@@ -38,8 +38,11 @@ def check(config, name: str) -> None:
     if name == "uda":
         _check_features(config)
     if name == "student":
-        for key in ("pseudo_label.views", "pseudo_label.batch_size", "student.consistency_views"):
-            _at_least_one(config, key)
+        _at_least_one(config, "pseudo_label.views")
+        _at_least_one(config, "pseudo_label.batch_size")
+        if section.weight_consistency:
+            _at_least_one(config, "student.consistency_views")
+    _at_least_one(config, "evaluate.batch_size")
 
 
 def one_of(key: str, value: str, choices: Iterable[str]) -> None:
@@ -67,6 +70,12 @@ def _check_steps(config, name: str) -> None:
 def _check_batch(config, name: str) -> None:
     _at_least_one(config, f"{name}.batch_size")
     size = config[name].batch_size
+    if config.replicas < 0:
+        raise UserError(f"replicas={config.replicas}; expected 0 or more")
+    if config.xla and config.replicas > 1:
+        raise UserError(
+            f"xla=True compiles steps for one device, and replicas={config.replicas}; choose one of them"
+        )
     if config.replicas and size % config.replicas:
         raise UserError(
             f"{name}.batch_size={size} cannot be shared evenly by replicas={config.replicas}; choose a multiple, or "
@@ -76,20 +85,24 @@ def _check_batch(config, name: str) -> None:
 
 def _check_translation(config) -> None:
     section = config.translate
+    one_of("translate.upsampling", section.upsampling, ("transposed", "resize"))
     one_of("translate.on_disagreement", section.on_disagreement, ("keep_source", "drop"))
     if not 0.0 <= section.max_disagreement <= 1.0:
         raise UserError(f"translate.max_disagreement={section.max_disagreement}; expected 0 (no check) to 1")
     crop, size = tuple(config.translate.crop), tuple(config.data.size)
     if crop != (0, 0) and not (0 < crop[0] <= size[0] and 0 < crop[1] <= size[1]):
         raise UserError(
-            f"translate.crop={crop} does not fit into data.size={size}; choose a smaller one, or 0,0 for whole images"
+            f"translate.crop={crop} is no part of data.size={size}; expected 1 to that many pixels each way, or 0,0 for "
+            "whole images"
         )
 
 
 def _check_features(config) -> None:
     if config.uda.adversary != "features" or config.uda.discriminator != "fully_convolutional":
         return
-    smallest = (min(config.data.size) + 1) // config.model.output_stride + 1
+    stride = config.model.output_stride
+    rounding = stride - 1 if config.model.backbone == "efficientnet_lite0" else 1  # see models/resnet.py
+    smallest = (min(config.data.size) + rounding) // stride + 1
     if smallest < SMALLEST_MAP:
         raise UserError(
             f"uda.adversary='features' shows the discriminator maps of {smallest} pixels at data.size="

@@ -20,7 +20,7 @@ from udas_tf.processor import cores
 from udas_tf.run_dir import RunDir, is_finished
 from udas_tf.stages import processes, rounds
 from udas_tf.stages.train import train_row, train_translation
-from udas_tf.stages.translate import judging_row, translate
+from udas_tf.stages.translate import translate
 
 TRANSLATE, TRANSLATED = "translate", "translated"
 POLL = 0.1  # seconds between two looks at the running processes
@@ -104,8 +104,7 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
 def _translation(config, run_dir: RunDir, found: dict[str, Job]) -> dict[str, Job]:
     """The jobs of the translation, and of the network that judges it where one does."""
     added, judges = {}, ()
-    if config.translate.weight_semantic or config.translate.max_disagreement:
-        row = judging_row(config)
+    if row := rounds.judge(config):
         judges = (row.name,)
         if row.name not in found:
             added[row.name] = _training(config, run_dir, row)

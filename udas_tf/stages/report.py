@@ -160,10 +160,11 @@ def _translated(run_dir: RunDir) -> Sheet | None:
 def _changed(config, run_dir: RunDir) -> Sheet | None:
     """The images whose translation changed most what they show, whether they were rejected or not."""
     check = translating.check(run_dir)
-    judging = translating.judging_row(config)
-    networks_there = all(is_finished(run_dir.training(name)) for name in ("translate", judging.name))
-    if check is None or not networks_there:  # a translation made elsewhere and linked here
+    judging = rounds.judge(config)
+    if check is None or judging is None:
         return None
+    if not all(is_finished(run_dir.training(name)) for name in ("translate", judging.name)):
+        return None  # a translation made elsewhere and linked here
     worst = dict(check["worst"][:IMAGES])
     names = [name.encode() for name in worst]
     sources = _named(run_dir.data("source_train"), ("image", "label", "id"), names)

@@ -93,9 +93,15 @@ def sections(config) -> dict[str, list[str]]:
     """The sections of the config that a run trains, each with its rows, in the table's order."""
     found: dict[str, list[str]] = {}
     for row in rows(config):
-        if row.translated:
-            found.setdefault("translate", ["translation of the source"])
-        found.setdefault(row.stage, []).append(row.name)
+        if row.translated and "translate" not in found:
+            judging = judge(config)
+            if judging and "source" not in found:
+                found["source"] = [judging.name]
+            found["translate"] = ["translation of the source"]
+        if row.name not in found.setdefault(row.stage, []):
+            found[row.stage].append(row.name)
+    if not found:
+        raise UserError("rows names none and student.rounds is 0: there is nothing to train; name a row")
     return found
 
 
@@ -161,6 +167,13 @@ def start(config, row: Row) -> Row | None:
 def semantic(config) -> Row | None:
     """The row whose classes translated images are to keep; None where the translation knows of no classes."""
     return find(config, "source", None, "no_adaptation") if config.translate.weight_semantic else None
+
+
+def judge(config) -> Row | None:
+    """The row, trained on the source alone, by whose eyes a translation is held to its classes or checked; None where it is
+    neither."""
+    judged = config.translate.weight_semantic or config.translate.max_disagreement
+    return find(config, "source", None, "no_adaptation") if judged else None
 
 
 def teacher(config, round_number: int) -> Row:

@@ -75,7 +75,7 @@ def made_otherwise(saved, config, run_dir: RunDir) -> list[Path]:
     return [
         path
         for path, keys in artefacts(config).items()
-        if (run_dir.path / path).exists() and before.get(path) != keys
+        if (run_dir.path / path).exists() and before.get(path, keys) != keys
     ]
 
 

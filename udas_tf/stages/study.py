@@ -10,7 +10,6 @@ from queue import SimpleQueue
 from absl import logging
 
 from udas_tf import config as configs
-from udas_tf.errors import UserError
 from udas_tf.processor import cores
 from udas_tf.run_dir import MANIFEST, RunDir, finish, read_json
 from udas_tf.stages import jobs, processes, rounds, sharing
@@ -57,14 +56,7 @@ def finished(
       The rows of its report.
     """
     manifest = run_dir.path / MANIFEST
-    saved = configs.load(run_dir.config) if run_dir.config.is_file() else config
-    changes = configs.differences(saved, config)
-    if changes and (stale := sharing.made_otherwise(saved, config, run_dir)):
-        raise UserError(
-            f"{run_dir.path} has {', '.join(map(str, stale))} of another config ({configs.told(changes)}); choose another "
-            "--workdir, which takes from this one what is alike with --reuse"
-        )
-    if changes or not manifest.is_file():
+    if not manifest.is_file() or configs.differences(configs.load(run_dir.config), config):
         manifest.unlink(missing_ok=True)
         configs.save(config, run_dir.config)
         linked = sharing.share(config, run_dir, sharing.runs_in(pool))

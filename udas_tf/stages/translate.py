@@ -101,14 +101,9 @@ def translation(config, run_dir: RunDir) -> Callable[[tf.Tensor], tf.Tensor]:
     )
 
 
-def judging_row(config) -> rounds.Row:
-    """The row whose segmenter, trained on the source alone, says what images show."""
-    return rounds.find(config, "source", None, "no_adaptation")
-
-
 def _judge(config, run_dir: RunDir) -> tuple[Callable, str]:
     """(image, translation, label), all [1, ...] -> its `changes`; and the checksum of the segmenter that judges."""
-    row = judging_row(config)
+    row = rounds.judge(config)
     segmenter = networks.trained_segmenter(config, run_dir, row)
     digest = read_json(run_dir.training(row.name) / "manifest.json")["weights_sha256"]
 
