@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -99,3 +100,24 @@ def test_load_refuses_what_export_did_not_write(tmp_path):
         saved_model.load(tmp_path)
     with pytest.raises(UserError, match="udas export"):
         saved_model.load(tmp_path / "missing")
+
+
+def test_parity_of_half_precision_allows_for_its_rounding(tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = deeplab_v2.build("compact", len(CLASSES), (1, 2), width=8)
+    finally:
+        keras.config.set_dtype_policy(before)
+    draw = np.random.default_rng(0)
+    for variable in network.variables:
+        if "classifier" in variable.path:
+            variable.assign(0.5 * draw.normal(size=variable.shape))
+    saved_model.save(network, tmp_path / "model", CLASSES, (48, 96), {})
+    served, images = saved_model.load(tmp_path / "model"), images_of((2, 75, 141))
+    saved_model.check_parity(network, served, images)
+    for variable in network.variables:
+        if "primary_classifier" in variable.path:
+            variable.assign(-variable.value)
+    with pytest.raises(RuntimeError, match="differs from the network"):
+        saved_model.check_parity(network, served, images)

@@ -26,7 +26,9 @@ from udas_tf.taxonomy import ClassSet
 
 DESCRIPTION = Path("assets.extra") / "udas.json"
 SIGNATURE = "serving_default"
-TIE = 1e-3  # difference of two probabilities that rounding in another graph may turn round
+# Difference of two probabilities that rounding in another graph may turn round, by the bytes of what is computed in: a
+# kernel that joins convolution, bias and ReLU rounds once where three round thrice.
+TIES = {4: 1e-3, 2: 1e-1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +112,8 @@ def check_parity(segmenter: keras.Model, served: ServedModel, images: np.ndarray
     best = tf.reduce_max(probability, -1)
     class_gap = float(tf.reduce_max(best - given))
     confidence_gap = float(tf.reduce_max(tf.abs(best - answer["confidence"])))
-    if not max(class_gap, confidence_gap) < TIE:  # also when one is not a number
+    tie = TIES[min(tf.as_dtype(layer.compute_dtype).size for layer in segmenter.layers)]
+    if not max(class_gap, confidence_gap) < tie:  # also when one is not a number
         raise RuntimeError(
             f"the exported model differs from the network on images of shape {images.shape}: by "
             f"{class_gap:.2g} in the probability of its classes, by {confidence_gap:.2g} in its confidence"
