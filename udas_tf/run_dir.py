@@ -19,9 +19,8 @@ MANIFEST = "manifest.json"
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON so that `path` holds either what it held before or all of `content`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(
-        f"{path.name}.{os.getpid()}.tmp"
-    )  # runs that share a directory may write at once
+    # Of its own for each process: runs that share a directory may write at once.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
         json.dump(content, file, indent=1)
         file.write("\n")

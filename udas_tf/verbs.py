@@ -42,11 +42,17 @@ def _run_dir(given: Given) -> RunDir:
     return RunDir(given.workdir or os.environ.get("UDAS_WORKDIR") or "runs/default")
 
 
-def _config(given: Given) -> ConfigDict:
-    """The config of a command: the one named, or that of the run in its workdir, with the keys given on the command line."""
-    saved = _run_dir(given).config
-    config = given.config or (saved if saved.is_file() else "configs/quickstart.py")
-    return configs.override(configs.load(config), given.overrides)
+def _saved(given: Given) -> ConfigDict | None:
+    """The config of the run in the workdir; None where there is no run."""
+    file = _run_dir(given).config
+    return configs.load(file) if file.is_file() else None
+
+
+def _config(given: Given, saved: ConfigDict | None) -> ConfigDict:
+    """The config of a command: the one named, or else the saved one, with the keys given on the command line."""
+    if given.config or saved is None:
+        saved = configs.load(given.config or "configs/quickstart.py")
+    return configs.override(saved, given.overrides)
 
 
 def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
@@ -60,8 +66,8 @@ def _open_run(given: Given, saves: bool) -> tuple[ConfigDict, RunDir]:
       UserError: also when the run was made with another config and --accept_config_change is not given.
     """
     run_dir = _run_dir(given)
-    saved = configs.load(run_dir.config) if run_dir.config.is_file() else None
-    config = _config(given)
+    saved = _saved(given)
+    config = _config(given, saved)
     changes = [] if saved is None else configs.differences(saved, config)
     if changes and not given.accept_config_change and _begun(run_dir):
         raise UserError(
@@ -123,7 +129,7 @@ def _scores(stage: Callable[[], dict[str, Any]], as_json: bool) -> dict[str, Any
 
 def _run(given: Given) -> None:
     if given.dry_run:
-        _dry_run(_config(given))
+        _dry_run(_config(given, _saved(given)))
         return
     path = _run_dir(given).path
     if not given.resume and path.is_dir() and any(path.iterdir()):
@@ -244,7 +250,7 @@ def _data_inspect(given: Given) -> None:
 
 
 def _weights_import(given: Given) -> None:
-    config = _config(given)
+    config = _config(given, _saved(given))
     with _loading_tensorflow():
         from udas_tf.stages.weights import import_weights
     import_weights(config, vars(given)["from"], given.network, given.output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from udas_tf.errors import UserError
+from udas_tf.models.generators import UPSAMPLING
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CHOICES = {  # of keys of a segmenter's training
@@ -85,7 +86,7 @@ def _check_batch(config, name: str) -> None:
 
 def _check_translation(config) -> None:
     section = config.translate
-    one_of("translate.upsampling", section.upsampling, ("transposed", "resize"))
+    one_of("translate.upsampling", section.upsampling, UPSAMPLING)
     one_of("translate.on_disagreement", section.on_disagreement, ("keep_source", "drop"))
     if not 0.0 <= section.max_disagreement <= 1.0:
         raise UserError(f"translate.max_disagreement={section.max_disagreement}; expected 0 (no check) to 1")

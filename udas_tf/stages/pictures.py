@@ -11,7 +11,7 @@ from udas_tf.data import pipeline
 from udas_tf.data.auto_augment import to_levels
 from udas_tf.report import figures
 from udas_tf.run_dir import RunDir
-from udas_tf.stages import networks, rounds
+from udas_tf.stages import networks, rounds, score_card
 
 SHOWN = 4  # images a panel
 
@@ -55,15 +55,9 @@ class StagePictures(keras.callbacks.Callback):
 
     def write_scores(self, result: dict) -> None:
         """mIoU, pixel accuracy and the IoU of each class that occurs."""
-        with self.writer.as_default(step=result["step"]):
-            scores = {f"validation_IoU/{name}": value for name, value in result["iou"].items()}
-            scores |= {
-                "validation/mIoU": result["miou"],
-                "validation/pixel_accuracy": result["pixel_accuracy"],
-            }
-            for name, value in scores.items():
-                if value is not None:
-                    tf.summary.scalar(name, value)
+        scores = {tag: result[key] for tag, key in score_card.TAGS.items()}
+        scores |= {f"validation_IoU/{name}": value for name, value in result["iou"].items()}
+        score_card.write_scalars(self.writer, result["step"], scores)
         self.writer.close()
 
     def _coloured(self, labels: tf.Tensor) -> tf.Tensor:

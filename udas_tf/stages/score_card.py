@@ -7,7 +7,7 @@ so that nobody has to guess which one a table shows.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -21,6 +21,7 @@ from udas_tf.stages import rounds
 from udas_tf.stages.evaluate import METRICS, RESOLUTIONS, TARGET, metrics_path, score_row
 
 SCORES = "scores.json"  # of a training on the way: [{"step", "miou", "pixel_accuracy"}, ...]
+TAGS = {"validation/mIoU": "miou", "validation/pixel_accuracy": "pixel_accuracy"}  # TensorBoard's
 SEEDS = ("seed", "data.target.label_seed")  # keys in which runs may differ whose mean is taken
 
 
@@ -42,12 +43,18 @@ class ScoresOnTheWay(keras.callbacks.Callback):
         # A resumed training comes by some steps again.
         known = [score for score in _read(file) if score["step"] < step]
         write_json(file, [*known, {key: result[key] for key in ("step", "miou", "pixel_accuracy")}])
-        with self.writer.as_default(step):
-            tf.summary.scalar("validation/mIoU", result["miou"])
-            tf.summary.scalar("validation/pixel_accuracy", result["pixel_accuracy"])
+        write_scalars(self.writer, step, {tag: result[key] for tag, key in TAGS.items()})
 
     def on_train_end(self, logs=None):
         self.writer.close()
+
+
+def write_scalars(writer: tf.summary.SummaryWriter, step: int, scores: Mapping[str, float | None]) -> None:
+    """Scores by their tag for TensorBoard, without those that no label gives."""
+    with writer.as_default(step):
+        for tag, value in scores.items():
+            if value is not None:
+                tf.summary.scalar(tag, value)
 
 
 def card(run_dir: RunDir, rows: Sequence[rounds.Row], others: Sequence[RunDir] = ()) -> list[dict]:
