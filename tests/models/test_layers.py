@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from udas_tf.errors import UserError
-from udas_tf.models import layers
+from udas_tf.models import convolutions, layers
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_gradients_of_a_pointwise_convolution(rng, images):
     def gradients(x):
         with tf.GradientTape() as tape:
             tape.watch((x, kernel))
-            found = tf.reduce_sum(layers._symmetric_convolution(x, kernel, 1, 1) * upstream)
+            found = tf.reduce_sum(convolutions.symmetric_convolution(x, kernel, 1, 1) * upstream)
         return tape.gradient(found, (x, kernel))
 
     of_images, of_kernel = gradients(x)
@@ -88,7 +88,7 @@ def test_dilation_where_tensorflow_has_no_gradient_for_it(rng, monkeypatch):
     layer = layers.SymmetricConv2D(4, 3, dilation_rate=3)
     x = rng.normal(size=(1, 8, 7, 2)).astype("float32")
     direct = layer(x)
-    monkeypatch.setattr(layers, "_differentiates_dilation", lambda dtype: False)
+    monkeypatch.setattr(convolutions, "_differentiates_dilation", lambda dtype: False)
     np.testing.assert_allclose(layer(x), direct, atol=1e-5)
 
 
