@@ -68,6 +68,20 @@ def test_a_step_with_two_optimisers_in_half_precision(precision):
     assert terms[0]["L_seg_p"] == pytest.approx(expected[0]["L_seg_p"], rel=3e-2)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "config, name", [(TINY, "translate"), (TINY, "student"), (f"configs/methods/cycada.py:{TINY}", "uda")]
+)
+def test_no_variable_of_a_step_stays_with_the_host_of_a_gpu(config, name):
+    """TensorFlow keeps int32 variables in the host's memory, and XLA refuses them in a program for a GPU."""
+    config = configs.load(config)
+    with stage(config, config[name].batch_size):
+        method = dry_run._method(config, name)
+        step = tf.function(method.train_step).get_concrete_function(dry_run._batch(config, name))
+    types = {variable.dtype for variable in step.graph.variables}
+    assert tf.float32 in types and tf.int32 not in types
+
+
 def test_it_is_for_one_device():
     config = configs.override(configs.load(TINY), {"xla": "True"})
     one, two = (types.SimpleNamespace(num_replicas_in_sync=count) for count in (1, 2))

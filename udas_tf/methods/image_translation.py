@@ -34,21 +34,22 @@ class ImagePool(keras.layers.Layer):
         self.seed = seed
         state = {"trainable": False, "initializer": "zeros", "aggregation": "only_first_replica"}
         self.images = self.add_weight(shape=(max(capacity, 1), *image_shape), name="images", **state)
-        self.stored = self.add_weight(shape=(), dtype="int32", name="stored", **state)
         self.built = True  # there is no `call` to build from
 
     def exchange(self, images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """The images to show the discriminator in place of `images` [B, H, W, 3], static B, at a step."""
+        """The images to show the discriminator in place of `images` [B, H, W, 3], static B, at a step, counted from 0.
+
+        B stays the same from step to step.
+        """
         if self.capacity == 0:
             return images
-        shown = [self._exchange_one(image, step, i) for i, image in enumerate(tf.unstack(images))]
+        batch, step = images.shape[0], tf.cast(step, tf.int32)
+        before = tf.minimum(step, self.capacity) * batch  # images, up to where it no longer matters how many
+        shown = [self._exchange_one(image, step, before + i, i) for i, image in enumerate(tf.unstack(images))]
         return tf.stack(shown)
 
-    def _exchange_one(self, image: tf.Tensor, step: tf.Tensor, number: int) -> tf.Tensor:
-        seed = tf.random.experimental.stateless_fold_in(
-            tf.stack([self.seed, tf.cast(step, tf.int32)]), number
-        )
-        stored = tf.convert_to_tensor(self.stored)
+    def _exchange_one(self, image: tf.Tensor, step: tf.Tensor, stored: tf.Tensor, number: int) -> tf.Tensor:
+        seed = tf.random.experimental.stateless_fold_in(tf.stack([self.seed, step]), number)
         filling = stored < self.capacity
         swap = filling | (tf.random.stateless_uniform([], seed) < 0.5)
         random_place = tf.random.stateless_uniform([], seed + 1, maxval=self.capacity, dtype=tf.int32)
@@ -56,7 +57,6 @@ class ImagePool(keras.layers.Layer):
         old = tf.gather(self.images, place)
         kept = tf.where(swap, image, old)
         self.images.assign(tf.tensor_scatter_nd_update(self.images, [[place]], kept[tf.newaxis]))
-        self.stored.assign(tf.minimum(stored + 1, self.capacity))
         return tf.where(filling | ~swap, image, old)
 
 

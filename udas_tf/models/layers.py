@@ -214,14 +214,16 @@ class ChannelDropout(keras.layers.Layer):
 
     def build(self, input_shape):
         state = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
-        self.draw_seed = tf.Variable(random.randrange(2**31), dtype=tf.int32, **state)
-        self.draw_count = tf.Variable(0, dtype=tf.int32, **state)
+        # int64: TensorFlow keeps int32 variables in the host's memory, where XLA's programs for a GPU do not reach them.
+        self.draw_seed = tf.Variable(random.randrange(2**31), dtype=tf.int64, **state)
+        self.draw_count = tf.Variable(0, dtype=tf.int64, **state)
 
     def call(self, inputs, training=None):
         if not training or self.rate == 0:
             return inputs
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.random.experimental.stateless_fold_in(tf.stack([self.draw_seed, self.draw_count]), replica)
+        drawn = tf.cast(tf.stack([self.draw_seed, self.draw_count]), tf.int32)
+        seed = tf.random.experimental.stateless_fold_in(drawn, replica)
         self.draw_count.assign_add(1)
         uniform = tf.random.stateless_uniform((tf.shape(inputs)[0], 1, 1, inputs.shape[-1]), seed)
         return inputs * tf.cast(tf.where(uniform < self.rate, 0.0, 1 / (1 - self.rate)), inputs.dtype)
