@@ -68,6 +68,9 @@ REFERENCES = (
     Reference(
         "adapt_720", "adapt_720", "adapt", ({"precision": "bfloat16", "mode": "eager", "enlarged": 2},)
     ),
+    Reference("adapt_xla", "adapt_xla", "adapt", _forms("bfloat16", "eager")),
+    Reference("adapt_xla_compiled", "adapt_xla", "adapt", _forms("bfloat16", "compiled")),
+    Reference("adapt_xla_fed", "adapt_xla_fed", "adapt", _forms("bfloat16", "eager")),
     Reference("evaluate", "evaluate", "evaluate"),
 )
 

@@ -195,5 +195,5 @@ RUNS = partial(
     None,
     "directories of runs of the same config with other seeds, separated by commas: the score card adds the mean",
 )
-SUITE = partial(flags.DEFINE_enum, "suite", None, workloads.SUITES, "what to measure; without it everything")
+SUITE = partial(flags.DEFINE_enum, "suite", None, workloads.SUITES, "what to measure; without it everything but adapt_xla, which is for GPUs")
 REPEATS = partial(flags.DEFINE_integer, "repeats", 3, "processes that measure each workload", lower_bound=1)

@@ -79,6 +79,7 @@ class Workload:
       task: the module of `udas_tf.bench.tasks` with its `measure`.
       options: further arguments of `measure`.
       repeats: False for what is too long to be repeated.
+      asked_for: only where --suite names it.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Workload:
     task: str
     options: dict = dataclasses.field(default_factory=dict)
     repeats: bool = True
+    asked_for: bool = False
 
 
 WORKLOADS = (
@@ -125,6 +127,23 @@ WORKLOADS = (
         {"precision": "mixed_bfloat16", "enlarged": 2, "recompute": True},
         repeats=False,
     ),
+    # For a GPU: on a CPU XLA's convolutions take three times as long.
+    Workload(
+        "adapt_xla",
+        "adapt_xla",
+        "ms/step",
+        "adapt",
+        {"precision": "mixed_bfloat16", "xla": True},
+        asked_for=True,
+    ),
+    Workload(
+        "adapt_xla_fed",
+        "adapt_xla",
+        "ms/step",
+        "adapt",
+        {"precision": "mixed_bfloat16", "xla": True, "fed": True},
+        asked_for=True,
+    ),
     Workload("quickstart", "quickstart", "s", "quickstart", repeats=False),
     Workload("startup_help", "startup", "s", "startup", {"what": "help"}),
     Workload("startup_first_step", "startup", "s", "startup", {"what": "first_step"}),
@@ -133,7 +152,9 @@ SUITES = tuple(dict.fromkeys(workload.suite for workload in WORKLOADS))
 
 
 def selected(suite: str | None) -> list[Workload]:
-    """The workloads of a suite, of all suites without one; UserError when there is no such suite."""
+    """The workloads of a suite, without one those that need no asking for; UserError when there is no such suite."""
     if suite is not None and suite not in SUITES:
         raise UserError(f"--suite={suite} is no suite; expected one of {', '.join(SUITES)}")
-    return [workload for workload in WORKLOADS if suite in (None, workload.suite)]
+    if suite is None:
+        return [workload for workload in WORKLOADS if not workload.asked_for]
+    return [workload for workload in WORKLOADS if workload.suite == suite]
