@@ -30,6 +30,26 @@ def images():
     return tf.constant(np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3)).astype(np.float32))
 
 
+def test_constant_weights_are_those_at_the_time_of_tracing(images):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, keras.layers.Conv2D(2, 3, bias_initializer="ones")(inputs))
+
+    @tf.function(autograph=False)
+    def answer(images):
+        with inference.constant_weights(network):
+            return network(images)
+
+    before = network(images)
+    np.testing.assert_allclose(answer(images), before, rtol=1e-5, atol=1e-3)
+    operations = [one.type for one in answer.get_concrete_function(images).graph.get_operations()]
+    assert "Conv2D" in operations and "ReadVariableOp" not in operations
+    for variable in network.variables:
+        variable.assign(0.0 * variable)
+    np.testing.assert_allclose(answer(images), before, rtol=1e-5, atol=1e-3)
+    np.testing.assert_array_equal(network(images), 0.0 * before)
+
+
 def test_logits_of_both_classifiers_at_the_images_size(segmenter, images):
     logits = inference.logits(segmenter, images)
     small = segmenter(images)

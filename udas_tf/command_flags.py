@@ -98,6 +98,12 @@ OWN_SIZE = partial(
     "the network sees each image at its own size, not resized to the size that the network was trained at",
 )
 SAVED_MODEL = partial(flags.DEFINE_string, "output", None, "directory for the SavedModel")
+SIZE = partial(
+    flags.DEFINE_list,
+    "size",
+    None,
+    "height,width of the images that the model is to take, which makes it faster; without it, it takes any",
+)
 INSPECTED = (
     partial(
         flags.DEFINE_list,
@@ -195,5 +201,11 @@ RUNS = partial(
     None,
     "directories of runs of the same config with other seeds, separated by commas: the score card adds the mean",
 )
-SUITE = partial(flags.DEFINE_enum, "suite", None, workloads.SUITES, "what to measure; without it everything but adapt_xla, which is for GPUs")
+SUITE = partial(
+    flags.DEFINE_enum,
+    "suite",
+    None,
+    workloads.SUITES,
+    "what to measure; without it everything but adapt_xla, which is for GPUs",
+)
 REPEATS = partial(flags.DEFINE_integer, "repeats", 3, "processes that measure each workload", lower_bound=1)

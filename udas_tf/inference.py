@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import keras
@@ -38,6 +39,19 @@ class PseudoLabels(NamedTuple):
     confidence: tf.Tensor
     shared: tf.Tensor
     agreeing: tf.Tensor
+
+
+@contextlib.contextmanager
+def constant_weights(network: keras.Model) -> Iterator[None]:
+    """Within, a graph that is traced has the weights of `network` as they are now for constants. TensorFlow then folds
+    batch norms into kernels, and lays these out as its convolutions want them, once and not at every call."""
+    with tf.init_scope():
+        values = [keras.ops.convert_to_numpy(variable) for variable in network.variables]
+    constants = [
+        (variable, tf.constant(value)) for variable, value in zip(network.variables, values, strict=True)
+    ]
+    with keras.StatelessScope(state_mapping=constants):
+        yield
 
 
 def levels(segmenter: keras.Model) -> dict[str, str]:

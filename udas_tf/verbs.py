@@ -207,9 +207,17 @@ def _predict(given: Given) -> None:
 
 def _export(given: Given) -> None:
     config, run_dir = _open_run(given, saves=False)
+    size = _size(given.size) if given.size else None
     with _loading_tensorflow():
         from udas_tf.stages.export import export
-    export(config, run_dir, given.stage, given.round, given.name, given.output)
+    export(config, run_dir, given.stage, given.round, given.name, given.output, size)
+
+
+def _size(texts: list[str]) -> tuple[int, int]:
+    if len(texts) != 2 or not all(text.strip().isdecimal() and int(text) > 0 for text in texts):
+        raise UserError(f"--size={','.join(texts)}; expected height,width in pixels, as in --size=360,640")
+    height, width = map(int, texts)
+    return height, width
 
 
 def _data_prepare(given: Given) -> None:
@@ -318,7 +326,7 @@ VERBS = {
     "export": Verb(
         "Write a trained segmenter as a SavedModel",
         _export,
-        (takes.SCORED, *takes.ROW, takes.SAVED_MODEL, *takes.ON_RUN),
+        (takes.SCORED, *takes.ROW, takes.SAVED_MODEL, takes.SIZE, *takes.ON_RUN),
         required=("stage", "output"),
     ),
     "data prepare": Verb(

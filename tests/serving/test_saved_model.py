@@ -76,9 +76,26 @@ def test_a_process_without_this_package_gets_the_networks_answers(segmenter, dir
         np.testing.assert_allclose(given, probability.max(-1), atol=1e-5)
 
 
+def test_a_model_of_one_size_takes_no_other(segmenter, tmp_path):
+    saved_model.save(segmenter, tmp_path / "model", CLASSES, (48, 96), {}, size=(33, 47))
+    served = saved_model.load(tmp_path / "model")
+    assert (served.trained_size, served.size) == ((48, 96), (33, 47))
+    saved_model.check_parity(segmenter, served, images_of((2, 33, 47)))
+    with pytest.raises(
+        UserError, match="images are of 48x96 pixels, height by width, and the model takes 33x47"
+    ):
+        served(images_of((1, 48, 96)))
+
+
+def test_weights_are_constants(directory):
+    graph = saved_model.load(directory).model.signatures["serving_default"].graph
+    inside = [node.op for function in graph.as_graph_def().library.function for node in function.node_def]
+    assert "ReadVariableOp" not in inside and "Conv2D" in inside
+
+
 def test_load_brings_classes_colours_and_provenance(directory):
     served = saved_model.load(directory)
-    assert (served.classes, served.trained_size) == (CLASSES, (48, 96))
+    assert (served.classes, served.trained_size, served.size) == (CLASSES, (48, 96), None)
     assert served.description["row"] == "cutmix"
     content = json.loads((directory / "assets.extra" / "udas.json").read_text())
     assert content["classes"] == ["road", "sky", "car"]

@@ -47,6 +47,11 @@ def test_export_writes_a_finished_row_and_where_it_comes_from(config, run_dir, t
     assert str(output) in capsys.readouterr().out
 
 
+def test_export_for_images_of_one_size(config, run_dir, tmp_path):
+    export(config, run_dir, "student", 2, None, str(tmp_path / "model"), (24, 40))
+    assert saved_model.load(tmp_path / "model").size == (24, 40)
+
+
 def test_export_takes_an_empty_directory_and_refuses_a_used_one(config, run_dir, tmp_path):
     output = tmp_path / "model"
     output.mkdir()

@@ -65,6 +65,19 @@ def test_own_size_shows_the_network_the_image_as_it_is(model, folder, tmp_path):
     np.testing.assert_array_equal(ids, expected)
 
 
+def test_a_model_of_one_size_sees_images_at_it(model, folder, tmp_path):
+    network = deeplab_v2.build("compact", len(CLASSES), (1, 2), width=8)
+    saved_model.save(network, tmp_path / "model", CLASSES, (32, 64), {}, size=(16, 32))
+    random_image(32, 64).save(folder / "a.png")
+    predict(str(tmp_path / "model"), str(folder), str(tmp_path / "out"))
+    resized = np.asarray(random_image(32, 64).resize((32, 16), Image.Resampling.BILINEAR))
+    seen = saved_model.load(tmp_path / "model")(resized[np.newaxis])["class_ids"][0].numpy()
+    ids = np.asarray(Image.open(tmp_path / "out" / "ids" / "a.png"))
+    np.testing.assert_array_equal(ids, seen.repeat(2, axis=0).repeat(2, axis=1))
+    with pytest.raises(UserError, match="--own_size, but .* takes images of 16x32 pixels alone"):
+        predict(str(tmp_path / "model"), str(folder), str(tmp_path / "out"), own_size=True)
+
+
 def test_orientation_is_that_of_a_viewer(folder):
     image = Image.new("RGB", (4, 2), (255, 0, 0))
     exif = image.getexif()

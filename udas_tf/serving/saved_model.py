@@ -1,13 +1,13 @@
 """A segmenter as a SavedModel that needs TensorFlow alone.
 
 Signature `serving_default`:
-    images      uint8 [batch, height, width, 3], RGB, any size
+    images      uint8 [batch, height, width, 3], RGB, any size, or the one that it was written for
     class_ids   uint8 [batch, height, width], the train id of the most probable class
     confidence  float32 [batch, height, width], its probability
 
 `assets.extra/udas.json`, where TensorFlow leaves room for what others want to keep with a model, holds the
-class names, their colours, the size of the images that the network was trained on, at which it sees best, and where the
-weights come from.
+class names, their colours, the size of the images that the network was trained on, at which it sees best, the one that
+images must have, and where the weights come from.
 """
 
 from __future__ import annotations
@@ -39,16 +39,23 @@ class ServedModel:
       model: what TensorFlow loaded; its variables live as long as it does.
       classes: the class set of its ids.
       trained_size: (height, width) of the images that it was trained on.
+      size: (height, width) that images must have; None = any.
       description: everything in udas.json.
     """
 
     model: tf.Module
     classes: ClassSet
     trained_size: tuple[int, int]
+    size: tuple[int, int] | None
     description: dict
 
     def __call__(self, images: np.ndarray) -> dict[str, tf.Tensor]:
-        """{"class_ids", "confidence"} of uint8 RGB [B, H, W, 3], see above."""
+        """{"class_ids", "confidence"} of uint8 RGB [B, H, W, 3], see above; UserError for a size that it does not take."""
+        if self.size not in (None, images.shape[1:3]):
+            raise UserError(
+                f"images are of {images.shape[1]}x{images.shape[2]} pixels, height by width, and the model takes "
+                f"{self.size[0]}x{self.size[1]} alone; resize them, or export it without --size"
+            )
         return self.model.signatures[SIGNATURE](images=tf.constant(images))
 
 
@@ -58,8 +65,9 @@ def save(
     classes: ClassSet,
     trained_size: tuple[int, int],
     provenance: dict,
+    size: tuple[int, int] | None = None,
 ) -> None:
-    """Writes a segmenter to a new or empty directory.
+    """Writes a segmenter to a new or empty directory, its weights as constants of the graph.
 
     Args:
       segmenter: network of `deeplab_v2.build`.
@@ -67,19 +75,19 @@ def save(
       classes: what the network's classes are.
       trained_size: (height, width) of the images that it was trained on.
       provenance: JSON-serialisable; kept in udas.json beside these.
+      size: (height, width) that images must have, which makes it faster; None = any.
     """
-    archive = keras.export.ExportArchive()
-    archive.track(segmenter)
+    images = tf.TensorSpec((None, *(size or (None, None)), 3), tf.uint8, name="images")
 
+    @tf.function(input_signature=[images], autograph=False)
     def serve(images):
-        confidence, class_ids = inference.confidence_and_class(segmenter, images)
+        with inference.constant_weights(segmenter):
+            confidence, class_ids = inference.confidence_and_class(segmenter, images)
         return {"class_ids": class_ids, "confidence": confidence}
 
-    images = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
-    archive.add_endpoint(SIGNATURE, serve, input_signature=[images])
-    archive.write_out(directory, verbose=False)
+    tf.saved_model.save(tf.Module(), str(directory), {SIGNATURE: serve})
     described = {"class_set": classes.name, "classes": classes.classes, "colours": classes.colours}
-    described["trained_size"] = trained_size
+    described |= {"trained_size": trained_size, "size": size}
     write_json(directory / DESCRIPTION, described | provenance)
 
 
@@ -93,8 +101,9 @@ def load(directory: Path) -> ServedModel:
     description = read_json(directory / DESCRIPTION)
     colours = tuple(tuple(colour) for colour in description["colours"])
     classes = ClassSet(description["class_set"], tuple(description["classes"]), colours)
-    size = tuple(description["trained_size"])
-    return ServedModel(tf.saved_model.load(str(directory)), classes, size, description)
+    trained_size = tuple(description["trained_size"])
+    size = description.get("size") and tuple(description["size"])
+    return ServedModel(tf.saved_model.load(str(directory)), classes, trained_size, size, description)
 
 
 def check_parity(segmenter: keras.Model, served: ServedModel, images: np.ndarray) -> None:

@@ -19,9 +19,16 @@ CHECKED_SIZE = (75, 141)  # height, width of the parity check's images: odd, no 
 
 
 def export(
-    config, run_dir: RunDir, stage: str, round_number: int | None, name: str | None, output: str
+    config,
+    run_dir: RunDir,
+    stage: str,
+    round_number: int | None,
+    name: str | None,
+    output: str,
+    size: tuple[int, int] | None = None,
 ) -> None:
-    """Writes the SavedModel of a row to the directory `output`, checked against the network it is made of.
+    """Writes the SavedModel of a row to the directory `output`, checked against the network it is made of; for images of
+    (height, width) `size` alone, where it is given.
 
     It is written beside `output` and renamed once the check has passed: nothing half-written looks done.
     """
@@ -39,9 +46,9 @@ def export(
     temporary = directory.with_name(f"writing.{directory.name}")
     if temporary.exists():  # left by an export that was killed
         shutil.rmtree(temporary)
-    size = tuple(config.data.size)
-    saved_model.save(segmenter, temporary, networks.class_set(config), size, provenance)
-    images = np.random.default_rng(config.seed).integers(0, 256, (2, *CHECKED_SIZE, 3), np.uint8)
+    trained_size = tuple(config.data.size)
+    saved_model.save(segmenter, temporary, networks.class_set(config), trained_size, provenance, size)
+    images = np.random.default_rng(config.seed).integers(0, 256, (2, *(size or CHECKED_SIZE), 3), np.uint8)
     saved_model.check_parity(segmenter, saved_model.load(temporary), images)
     temporary.replace(directory)
     print(f"{row.name}: {output}")

@@ -23,8 +23,8 @@ OPACITY = 0.55  # of the class colours over the image
 def predict(model: str, images: str, output: str, own_size: bool = False) -> None:
     """Writes the class ids and a coloured overlay of every image in a folder, and the legend of the colours.
 
-    The network sees each image resized to the size that it was trained at, as records are: at another, things are larger
-    or smaller than it knows them. An image of other proportions is squeezed. The ids are brought back to the image's
+    The network sees each image resized to the size that it was trained at, as records are, or was exported for: at
+    another, things are larger or smaller than it knows them. An image of other proportions is squeezed. The ids are brought back to the image's
     size by the nearest pixel.
 
     output/ids/NAME.png: train ids, uint8, the size of the image. output/overlays/NAME.png: the image under
@@ -42,6 +42,12 @@ def predict(model: str, images: str, output: str, own_size: bool = False) -> Non
     """
     files = find_images(Path(images))
     served = saved_model.load(Path(model))
+    if own_size and served.size:
+        raise UserError(
+            f"--own_size, but {model} takes images of {served.size[0]}x{served.size[1]} pixels alone; leave it out, or "
+            "export the model without --size"
+        )
+    size = None if own_size else served.size or served.trained_size
     ids_folder, overlay_folder = Path(output) / "ids", Path(output) / "overlays"
     for folder in (ids_folder, overlay_folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +60,7 @@ def predict(model: str, images: str, output: str, own_size: bool = False) -> Non
             except UNREADABLE as error:
                 unreadable.append(f"{file} ({error})")
             else:
-                ids = _class_ids(served, image, None if own_size else served.trained_size)
+                ids = _class_ids(served, image, size)
                 Image.fromarray(ids).save(ids_folder / f"{name}.png")
                 Image.fromarray(overlay(image, ids, served.classes)).save(overlay_folder / f"{name}.png")
             bar.update()

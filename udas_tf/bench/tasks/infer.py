@@ -1,4 +1,4 @@
-"""The exported model on one image: uint8 in, classes and confidences out."""
+"""The model exported for images of one size, on one image: uint8 in, classes and confidences out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def measure(scale: Scale, directory: Path, precision: str) -> Measured:
         primary = keras.Model(segmenter.input, segmenter.output["primary"])
         operations = arithmetic.passes(primary, scale.size).forward
         if not exported.is_dir():
-            saved_model.save(segmenter, exported, networks.class_set(config), scale.size, {})
+            steps.draw_biases(segmenter)
+            saved_model.save(segmenter, exported, networks.class_set(config), scale.size, {}, scale.size)
     served = saved_model.load(exported)
     images = fixtures.pictures(1, scale.size)
     seconds = timed(lambda: served(images)["class_ids"].numpy(), 1, scale.seconds)
