@@ -59,6 +59,8 @@ REFERENCES = (
     Reference("inference_bf16", "inference_bf16", "infer", _forms("bfloat16", "eager")),
     Reference("inference_bf16_best", "inference_bf16", "infer", _forms("bfloat16", "folded", "compiled")),
     Reference("inference_fp32", "inference_fp32", "onnx_infer"),
+    Reference("inference_bf16_frozen", "inference_bf16_frozen", "infer", _forms("bfloat16", "eager")),
+    Reference("inference_fp32_frozen", "inference_fp32_frozen", "onnx_infer"),
     Reference("cyclegan", "cyclegan", "cyclegan", _forms("bfloat16", "eager", "compiled")),
     Reference("input", "input", "load", ({"resized": False},)),
     Reference("input_resized", "input", "load", ({"resized": True},)),

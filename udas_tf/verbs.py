@@ -210,7 +210,7 @@ def _export(given: Given) -> None:
     size = _size(given.size) if given.size else None
     with _loading_tensorflow():
         from udas_tf.stages.export import export
-    export(config, run_dir, given.stage, given.round, given.name, given.output, size)
+    export(config, run_dir, given.stage, given.round, given.name, given.output, size, given.frozen)
 
 
 def _size(texts: list[str]) -> tuple[int, int]:
@@ -326,7 +326,7 @@ VERBS = {
     "export": Verb(
         "Write a trained segmenter as a SavedModel",
         _export,
-        (takes.SCORED, *takes.ROW, takes.SAVED_MODEL, takes.SIZE, *takes.ON_RUN),
+        (takes.SCORED, *takes.ROW, takes.SAVED_MODEL, takes.SIZE, takes.FROZEN, *takes.ON_RUN),
         required=("stage", "output"),
     ),
     "data prepare": Verb(

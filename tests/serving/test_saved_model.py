@@ -87,10 +87,14 @@ def test_a_model_of_one_size_takes_no_other(segmenter, tmp_path):
         served(images_of((1, 48, 96)))
 
 
-def test_weights_are_constants(directory):
-    graph = saved_model.load(directory).model.signatures["serving_default"].graph
-    inside = [node.op for function in graph.as_graph_def().library.function for node in function.node_def]
-    assert "ReadVariableOp" not in inside and "Conv2D" in inside
+def test_a_frozen_model_has_constants_in_the_weights_place(segmenter, directory, tmp_path):
+    saved_model.save(segmenter, tmp_path / "model", CLASSES, (48, 96), {}, frozen=True)
+    frozen = saved_model.load(tmp_path / "model")
+    saved_model.check_parity(segmenter, frozen, images_of((2, 33, 47)))
+    for served, reads in ((frozen, False), (saved_model.load(directory), True)):
+        functions = served.model.signatures["serving_default"].graph.as_graph_def().library.function
+        inside = {node.op for function in functions for node in function.node_def}
+        assert "Conv2D" in inside and ("ReadVariableOp" in inside) == reads
 
 
 def test_load_brings_classes_colours_and_provenance(directory):

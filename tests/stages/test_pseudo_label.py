@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,17 +20,6 @@ def brightness_classes(images, training=False):
 
 def darkness_classes(images, training=False):
     return brightness_classes(255.0 - tf.cast(images, tf.float32))
-
-
-class Fixed(keras.Model):
-    """A segmenter that computes a function and has no weights."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function, self.built = function, True
-
-    def call(self, images, training=None):
-        return self.function(images)
 
 
 def write(run_dir, name, indices, role="training", label=None):
@@ -65,7 +53,7 @@ def run_dir(tmp_path, monkeypatch):
     finish(run_dir.translated, {})
     for name in ("cutmix", "student_1"):
         finish(run_dir.training(name), {"weights_sha256": name})
-    monkeypatch.setattr(networks, "trained_segmenter", lambda *_: Fixed(brightness_classes))
+    monkeypatch.setattr(networks, "trained_segmenter", lambda *_: brightness_classes)
     return run_dir
 
 
@@ -156,7 +144,7 @@ def test_hidden_labels_are_shown_and_decide_nothing(run_dir):
 def test_a_round_that_makes_the_labels_worse_is_the_last(run_dir, monkeypatch, caplog):
     stopping = config(student__stop_rule=True)
     pseudo_label.pseudo_label(stopping, run_dir, 1)
-    monkeypatch.setattr(networks, "trained_segmenter", lambda *_: Fixed(darkness_classes))
+    monkeypatch.setattr(networks, "trained_segmenter", lambda *_: darkness_classes)
     # Its labels are made, and found worse: 5 of 16 columns are right now. No student learns from them, nor a later one.
     for number in (2, 3):
         train.train_row(stopping, run_dir, rounds.student(stopping, number))
@@ -173,7 +161,7 @@ def test_a_class_that_the_round_before_had_is_missed(run_dir, monkeypatch):
     monkeypatch.setattr(
         networks,
         "trained_segmenter",
-        lambda *_: Fixed(lambda images: brightness_classes(tf.zeros_like(images))),
+        lambda *_: lambda images, training: brightness_classes(tf.zeros_like(images)),
     )
     pseudo_label.pseudo_label(one_for_all, run_dir, 2)
     (warning,) = read_json(health.audit_file(run_dir, 2))["warnings"]

@@ -106,6 +106,16 @@ WORKLOADS = (
     Workload("adapt_fp32", "adapt_fp32", "ms/step", "adapt", {"precision": "float32"}),
     Workload("inference_bf16", "inference", "ms/image", "infer", {"precision": "mixed_bfloat16"}),
     Workload("inference_fp32", "inference", "ms/image", "infer", {"precision": "float32"}),
+    Workload(
+        "inference_bf16_frozen",
+        "inference",
+        "ms/image",
+        "infer",
+        {"precision": "mixed_bfloat16", "frozen": True},
+    ),
+    Workload(
+        "inference_fp32_frozen", "inference", "ms/image", "infer", {"precision": "float32", "frozen": True}
+    ),
     Workload("cyclegan", "cyclegan", "ms/step", "cyclegan", {"precision": "mixed_bfloat16"}),
     Workload("input", "input", "ms/image", "load"),
     Workload("augment", "augment", "ms/image", "augment"),

@@ -12,6 +12,7 @@ images must have, and where the weights come from.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -66,8 +67,9 @@ def save(
     trained_size: tuple[int, int],
     provenance: dict,
     size: tuple[int, int] | None = None,
+    frozen: bool = False,
 ) -> None:
-    """Writes a segmenter to a new or empty directory, its weights as constants of the graph.
+    """Writes a segmenter to a new or empty directory.
 
     Args:
       segmenter: network of `deeplab_v2.build`.
@@ -76,16 +78,20 @@ def save(
       trained_size: (height, width) of the images that it was trained on.
       provenance: JSON-serialisable; kept in udas.json beside these.
       size: (height, width) that images must have, which makes it faster; None = any.
+      frozen: the weights are constants of the graph, which makes it faster and several times as large in memory.
     """
     images = tf.TensorSpec((None, *(size or (None, None)), 3), tf.uint8, name="images")
 
     @tf.function(input_signature=[images], autograph=False)
     def serve(images):
-        with inference.constant_weights(segmenter):
+        with inference.constant_weights(segmenter) if frozen else contextlib.nullcontext():
             confidence, class_ids = inference.confidence_and_class(segmenter, images)
         return {"class_ids": class_ids, "confidence": confidence}
 
-    tf.saved_model.save(tf.Module(), str(directory), {SIGNATURE: serve})
+    module = tf.Module()
+    if not frozen:
+        module.weights = [variable.value for variable in segmenter.variables]
+    tf.saved_model.save(module, str(directory), {SIGNATURE: serve})
     described = {"class_set": classes.name, "classes": classes.classes, "colours": classes.colours}
     described |= {"trained_size": trained_size, "size": size}
     write_json(directory / DESCRIPTION, described | provenance)

@@ -26,9 +26,10 @@ def export(
     name: str | None,
     output: str,
     size: tuple[int, int] | None = None,
+    frozen: bool = False,
 ) -> None:
     """Writes the SavedModel of a row to the directory `output`, checked against the network it is made of; for images of
-    (height, width) `size` alone, where it is given.
+    (height, width) `size` alone where it is given; `frozen` as `saved_model.save` has it.
 
     It is written beside `output` and renamed once the check has passed: nothing half-written looks done.
     """
@@ -47,7 +48,7 @@ def export(
     if temporary.exists():  # left by an export that was killed
         shutil.rmtree(temporary)
     trained_size = tuple(config.data.size)
-    saved_model.save(segmenter, temporary, networks.class_set(config), trained_size, provenance, size)
+    saved_model.save(segmenter, temporary, networks.class_set(config), trained_size, provenance, size, frozen)
     images = np.random.default_rng(config.seed).integers(0, 256, (2, *(size or CHECKED_SIZE), 3), np.uint8)
     saved_model.check_parity(segmenter, saved_model.load(temporary), images)
     temporary.replace(directory)

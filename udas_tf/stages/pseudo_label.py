@@ -70,8 +70,7 @@ def _write(config, run_dir: RunDir, round_number: int, directory: Path) -> None:
     @tf.function(autograph=False)
     def label_batch(images, number):
         seed = tf.stack([config.seed * 1_000 + round_number, number])
-        with inference.constant_weights(teacher):
-            found = inference.pseudo_label(teacher, images, section.views, seed)
+        found = inference.pseudo_label(teacher, images, section.views, seed)
         return found._replace(confidence=tf.cast(tf.round(255.0 * found.confidence), tf.uint8))
 
     def samples_of(indices: range) -> Iterator[records.Sample]:

@@ -14,9 +14,10 @@ from udas_tf.serving import saved_model
 from udas_tf.stages import fit, networks
 
 
-def measure(scale: Scale, directory: Path, precision: str) -> Measured:
+def measure(scale: Scale, directory: Path, precision: str, frozen: bool = False) -> Measured:
+    """`frozen` as `saved_model.save` has it."""
     config = settings.config(scale, precision)
-    exported = directory / precision
+    exported = directory / f"{precision}-{frozen}"
     with fit.stage(config, batch_size=1):
         segmenter = networks.segmenter(config)
         # The classes come from the primary classifier alone.
@@ -24,7 +25,9 @@ def measure(scale: Scale, directory: Path, precision: str) -> Measured:
         operations = arithmetic.passes(primary, scale.size).forward
         if not exported.is_dir():
             steps.draw_biases(segmenter)
-            saved_model.save(segmenter, exported, networks.class_set(config), scale.size, {}, scale.size)
+            saved_model.save(
+                segmenter, exported, networks.class_set(config), scale.size, {}, scale.size, frozen
+            )
     served = saved_model.load(exported)
     images = fixtures.pictures(1, scale.size)
     seconds = timed(lambda: served(images)["class_ids"].numpy(), 1, scale.seconds)
