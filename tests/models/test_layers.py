@@ -167,6 +167,33 @@ def test_group_norm(rng, groups):
     np.testing.assert_allclose(layer(x), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(("groups", "affine"), [(1, True), (4, True), (-1, True), (-1, False)])
+def test_gradient_of_group_norm(rng, groups, affine):
+    """Against the one that TensorFlow derives from the definition, in float64."""
+    x, weights = rng.normal(3, 2, size=(2, 3, 5, 7, 8))
+    gamma, beta = rng.normal(size=(2, 8)) if affine else (np.ones(8), np.zeros(8))
+    layer = layers.GroupNorm(groups, affine)
+    layer.build(x.shape)
+    if affine:
+        layer.gamma.assign(gamma)
+        layer.beta.assign(beta)
+    x, gamma, beta = (tf.constant(array) for array in (x, gamma, beta))
+    with tf.GradientTape() as tape:
+        tape.watch([x, gamma, beta])
+        grouped = tf.reshape(x, (3, 35, 8 if groups == -1 else groups, -1))
+        mean, variance = tf.nn.moments(grouped, (1, 3), keepdims=True)
+        normalized = tf.reshape((grouped - mean) / tf.sqrt(variance + 1e-5), x.shape)
+        loss = tf.reduce_sum((normalized * gamma + beta) * weights)
+    expected = tape.gradient(loss, [x, gamma, beta])[: 3 if affine else 1]
+    inputs = tf.cast(x, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        loss = tf.reduce_sum(layer(inputs) * weights.astype("float32"))
+    found = tape.gradient(loss, [inputs, *layer.trainable_variables])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_instance_norm_of_a_constant_image_is_zero():
     layer = layers.GroupNorm(groups=-1, affine=False)
     np.testing.assert_allclose(layer(tf.fill((1, 64, 64, 2), 3.1)), np.zeros((1, 64, 64, 2)), atol=1e-2)

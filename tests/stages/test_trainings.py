@@ -60,21 +60,6 @@ def test_discriminators_optimisers(config):
     assert isinstance(sgd, SegmenterSGD) and (sgd.momentum, sgd.l2) == (0.99, 5e-4)
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "told"),
-    [
-        ("adversary", "entropy", "expected one of softmax, self_information, features"),
-        ("adversarial_loss", "wgan", "expected one of bce, least_squares"),
-        ("kl", "both", "expected one of symmetric, memory"),
-        ("discriminator_optimizer", "adamw", "expected one of adam, sgd"),
-    ],
-)
-def test_words_that_mean_nothing_are_told(config, key, value, told):
-    config.uda[key] = value
-    with pytest.raises(UserError, match=f"uda.{key}='{value}' is unknown; {told}"):
-        trainings.output_adaptation(config, networks.segmenter(config))
-
-
 def test_features_are_had_of_networks_with_classifiers_on_them(config):
     config.model.network, config.uda.adversary = "fcn", "features"
     with pytest.raises(UserError, match="cannot be had of model.network='fcn'; expected deeplab_v2"):

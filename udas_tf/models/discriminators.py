@@ -131,6 +131,12 @@ def pixelwise(channels, width=512, dropout=0.5) -> keras.Model:
     return Discriminator(features, [_float32(scores, "scores")], name="pixelwise_discriminator")
 
 
+OF_OUTPUTS = {
+    "fully_convolutional": fully_convolutional,
+    "multi_scale": multi_scale,
+    "pixelwise": pixelwise,
+}
+
 # --- of images ----------------------------------------------------------------------------------------------
 
 

@@ -164,14 +164,31 @@ class GroupNorm(keras.layers.Layer):
             self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros", autocast=False)
 
     def call(self, inputs):
+        affine = [tf.convert_to_tensor(weight) for weight in (self.gamma, self.beta)] if self.affine else []
+        return tf.custom_gradient(self._normalized)(inputs, *affine)
+
+    def _normalized(self, inputs, gamma=1.0, beta=0.0):
+        """The result, and its gradient in a form that passes over the features half as often as the one that TensorFlow
+        derives, and keeps no copies of them in float32."""
         x = tf.cast(inputs, tf.float32)
         mean = self._over_groups(_spatial_mean(x))
-        variance = self._over_groups(_spatial_mean(tf.math.squared_difference(x, mean)))
-        scale = tf.math.rsqrt(variance + self.epsilon)
-        if not self.affine:
-            return tf.cast((x - mean) * scale, inputs.dtype)
-        scale = scale * self.gamma
-        return tf.cast(x * scale + (self.beta - mean * scale), inputs.dtype)
+        centred = x - mean
+        inverse = tf.math.rsqrt(self._over_groups(_spatial_mean(tf.square(centred))) + self.epsilon)
+        scale = inverse * gamma
+        outputs = centred * scale
+
+        def gradient(upstream):
+            with tf.control_dependencies([upstream]):  # or the one above would be kept until here
+                centred = tf.cast(inputs, tf.float32) - mean
+            upstream = tf.cast(upstream, tf.float32)
+            by_shift, by_scale = _spatial_mean(upstream), _spatial_mean(upstream * centred) * inverse
+            shared = self._over_groups(gamma * by_shift), self._over_groups(gamma * by_scale) * inverse
+            by_inputs = upstream * scale - centred * (inverse * shared[1]) - inverse * shared[0]
+            pixels = tf.cast(tf.reduce_prod(tf.shape(inputs)[1:3]), tf.float32)
+            by_affine = [tf.reduce_sum(pixels * one, (0, 1, 2)) for one in (by_scale, by_shift)]
+            return tf.cast(by_inputs, inputs.dtype), *by_affine[: 2 * self.affine]
+
+        return tf.cast(outputs + beta if self.affine else outputs, inputs.dtype), gradient
 
     def _over_groups(self, statistic):
         """Mean over the channels of each group, repeated for its channels: [batch, 1, 1, channels]."""

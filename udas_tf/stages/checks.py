@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from udas_tf.errors import UserError
+from udas_tf.losses.adversarial import LOSSES
+from udas_tf.losses.segmentation import AGREEMENTS
+from udas_tf.methods.output_adaptation import ADVERSARIES
+from udas_tf.models.discriminators import OF_OUTPUTS
 from udas_tf.models.generators import UPSAMPLING
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -13,6 +17,11 @@ CHOICES = {  # of keys of a segmenter's training
     "augment": ("none", "flip", "auto"),
     "augment_mixed": ("none", "flip", "auto"),
     "augment_pseudo": ("none", "flip", "auto"),
+    "adversary": ADVERSARIES,
+    "adversarial_loss": LOSSES,
+    "discriminator": OF_OUTPUTS,
+    "discriminator_optimizer": ("adam", "sgd"),
+    "kl": AGREEMENTS,
 }
 SMALLEST_MAP = 32  # pixels that the five halvings of the fully convolutional discriminator leave one of
 

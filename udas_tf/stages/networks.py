@@ -20,11 +20,6 @@ from udas_tf.stages.rounds import Row
 
 WEIGHTS = "segmenter.weights.h5"
 GENERATOR_WEIGHTS = "generator.weights.h5"
-DISCRIMINATORS = {
-    "fully_convolutional": discriminators.fully_convolutional,
-    "multi_scale": discriminators.multi_scale,
-    "pixelwise": discriminators.pixelwise,
-}
 NETWORKS = ("deeplab_v2", "seg_uncertainty", "fcn", "deeplab_v3_plus")
 
 
@@ -107,8 +102,8 @@ def output_discriminators(
     config, levels: Iterable[str], channels: Mapping[str, int] | None = None
 ) -> dict[str, keras.Model]:
     """One discriminator for each of these levels of a segmenter, of softmax maps or of features of so many channels."""
-    one_of("uda.discriminator", config.uda.discriminator, DISCRIMINATORS)
-    build = DISCRIMINATORS[config.uda.discriminator]
+    one_of("uda.discriminator", config.uda.discriminator, discriminators.OF_OUTPUTS)
+    build = discriminators.OF_OUTPUTS[config.uda.discriminator]
     if channels is None:
         channels = dict.fromkeys(levels, len(class_set(config)))
     return {level: build(channels[level], width=config.uda.discriminator_width) for level in levels}

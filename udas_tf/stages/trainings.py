@@ -12,15 +12,12 @@ import numpy as np
 
 from udas_tf import inference
 from udas_tf.errors import UserError
-from udas_tf.losses.adversarial import LOSSES
-from udas_tf.losses.segmentation import AGREEMENTS
 from udas_tf.methods import optimizers
 from udas_tf.methods.image_translation import ImagePool, ImageTranslation
-from udas_tf.methods.output_adaptation import ADVERSARIES, OutputAdaptation, classifier_features
+from udas_tf.methods.output_adaptation import OutputAdaptation, classifier_features
 from udas_tf.methods.self_training import SelfTraining
 from udas_tf.methods.supervised import Supervised
 from udas_tf.stages import networks
-from udas_tf.stages.checks import one_of
 
 
 def supervised(section, segmenter: keras.Model) -> Supervised:
@@ -31,8 +28,6 @@ def supervised(section, segmenter: keras.Model) -> Supervised:
 def output_adaptation(config, segmenter: keras.Model) -> OutputAdaptation:
     """Stage uda."""
     section = config.uda
-    for key, choices in (("adversary", ADVERSARIES), ("adversarial_loss", LOSSES), ("kl", AGREEMENTS)):
-        one_of(f"uda.{key}", section[key], choices)
     weights = _used(
         {
             "L_seg_p": 1.0,
@@ -147,13 +142,10 @@ def _discriminator_optimizer(section, discriminators: Iterable[keras.Model]) -> 
     schedule = optimizers.poly(
         section.discriminator_learning_rate, section.schedule_steps, section.poly_power
     )
-    match section.discriminator_optimizer:
-        case "adam":
-            optimizer = optimizers.TorchAdam(schedule, beta_1=0.9, beta_2=0.99)
-        case "sgd":
-            optimizer = optimizers.SegmenterSGD(schedule, section.momentum, section.weight_decay, factors={})
-        case unknown:
-            raise UserError(f"uda.discriminator_optimizer={unknown!r} is unknown; expected one of adam, sgd")
+    if section.discriminator_optimizer == "sgd":
+        optimizer = optimizers.SegmenterSGD(schedule, section.momentum, section.weight_decay, factors={})
+    else:
+        optimizer = optimizers.TorchAdam(schedule, beta_1=0.9, beta_2=0.99)
     return optimizers.built(optimizer, _trainable(discriminators))
 
 
