@@ -92,7 +92,9 @@ def test_a_failed_measurement_says_why(tmp_path):
 
 def test_selection():
     assert {workload.suite for workload in WORKLOADS} == set(SUITES)
-    assert [workload.name for workload in selected("inference")][:2] == ["inference_bf16", "inference_fp32"]
-    assert [workload for workload in WORKLOADS if workload not in selected(None)] == selected("adapt_xla")
+    named = ["inference_bf16", "inference_fp32", "inference_bf16_frozen", "inference_fp32_frozen"]
+    assert [workload.name for workload in selected("inference")] == named
+    assert selected(None) == [workload for workload in WORKLOADS if workload.suite != "adapt_xla"]
+    assert [workload.name for workload in selected("adapt_xla")] == ["adapt_xla", "adapt_xla_fed"]
     with pytest.raises(UserError, match="no suite"):
         selected("adapt")

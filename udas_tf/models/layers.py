@@ -184,9 +184,12 @@ class GroupNorm(keras.layers.Layer):
             by_shift, by_scale = _spatial_mean(upstream), _spatial_mean(upstream * centred) * inverse
             shared = self._over_groups(gamma * by_shift), self._over_groups(gamma * by_scale) * inverse
             by_inputs = upstream * scale - centred * (inverse * shared[1]) - inverse * shared[0]
+            by_inputs = tf.cast(by_inputs, inputs.dtype)
+            if not self.affine:
+                return by_inputs
             pixels = tf.cast(tf.reduce_prod(tf.shape(inputs)[1:3]), tf.float32)
-            by_affine = [tf.reduce_sum(pixels * one, (0, 1, 2)) for one in (by_scale, by_shift)]
-            return tf.cast(by_inputs, inputs.dtype), *by_affine[: 2 * self.affine]
+            by_gamma, by_beta = (tf.reduce_sum(pixels * one, (0, 1, 2)) for one in (by_scale, by_shift))
+            return by_inputs, by_gamma, by_beta
 
         return tf.cast(outputs + beta if self.affine else outputs, inputs.dtype), gradient
 

@@ -24,8 +24,8 @@ def predict(model: str, images: str, output: str, own_size: bool = False) -> Non
     """Writes the class ids and a coloured overlay of every image in a folder, and the legend of the colours.
 
     The network sees each image resized to the size that it was trained at, as records are, or was exported for: at
-    another, things are larger or smaller than it knows them. An image of other proportions is squeezed. The ids are brought back to the image's
-    size by the nearest pixel.
+    another, things are larger or smaller than it knows them. An image of other proportions is squeezed. The ids are
+    brought back to the image's size by the nearest pixel.
 
     output/ids/NAME.png: train ids, uint8, the size of the image. output/overlays/NAME.png: the image under
     the colours of its classes. output/legend.png. NAME is that of the image without its ending, or with it

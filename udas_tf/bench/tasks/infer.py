@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from udas_tf.bench import arithmetic, fixtures
 from udas_tf.bench.measuring import Measured, timed
@@ -24,7 +25,7 @@ def measure(scale: Scale, directory: Path, precision: str, frozen: bool = False)
         primary = keras.Model(segmenter.input, segmenter.output["primary"])
         operations = arithmetic.passes(primary, scale.size).forward
         if not exported.is_dir():
-            steps.draw_biases(segmenter)
+            _draw_biases(segmenter)
             saved_model.save(
                 segmenter, exported, networks.class_set(config), scale.size, {}, scale.size, frozen
             )
@@ -32,3 +33,11 @@ def measure(scale: Scale, directory: Path, precision: str, frozen: bool = False)
     images = fixtures.pictures(1, scale.size)
     seconds = timed(lambda: served(images)["class_ids"].numpy(), 1, scale.seconds)
     return Measured(seconds, {settings.dtype(precision): operations}, steps.peak_memory())
+
+
+def _draw_biases(network: keras.Model) -> None:
+    """Biases as a trained network's, not zeros, of which TensorFlow makes no sum where they are constants."""
+    draw = np.random.default_rng(0)
+    for variable in network.variables:
+        if variable.name in ("beta", "bias"):
+            variable.assign(draw.normal(0.0, 0.1, variable.shape))

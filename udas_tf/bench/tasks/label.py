@@ -43,7 +43,6 @@ def _write_teacher(config, run_dir: RunDir, scale: Scale) -> float:
     directory.mkdir(parents=True)
     with fit.stage(config, batch_size=1):
         segmenter = networks.segmenter(config)
-        steps.draw_biases(segmenter)
         networks.save(segmenter, directory / networks.WEIGHTS)
         primary = keras.Model(segmenter.input, segmenter.output["primary"])
         operations = arithmetic.passes(primary, scale.size).forward

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -27,14 +26,6 @@ def peak_memory() -> int:
     if tf.config.list_physical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
     return measuring.peak_memory()
-
-
-def draw_biases(network: keras.Model) -> None:
-    """Biases as a trained network's, not zeros, of which TensorFlow makes no sum where they are constants."""
-    draw = np.random.default_rng(0)
-    for variable in network.variables:
-        if variable.name in ("beta", "bias"):
-            variable.assign(draw.normal(0.0, 0.1, variable.shape))
 
 
 def images(batch: int, size: tuple[int, int], seed: int) -> tf.Tensor:
