@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy, log_softmax, softmax, softplus
 
 from benchmarks.reference import networks, settings
-from udas_tf.bench.measuring import Measured, timed
+from udas_tf.bench.measuring import Measured
 from udas_tf.bench.workloads import Scale
 
 LAMBDA_SEG = 0.1
@@ -51,9 +51,9 @@ def measure(scale: Scale, directory: Path, precision: str, mode: str, enlarged: 
         judged.backward()
         optimizer.step()
         judge_optimizer.step()
-        return loss.item(), judged.item()
+        return loss, judged
 
-    return Measured(timed(step, 1, scale.seconds), {}, settings.peak_memory())
+    return Measured(settings.timed_steps(step, scale.seconds), {}, settings.peak_memory())
 
 
 def _losses(judges, small_logits, labels):

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import l1_loss
 
 from benchmarks.reference import networks, settings
-from udas_tf.bench.measuring import Measured, timed
+from udas_tf.bench.measuring import Measured
 from udas_tf.bench.workloads import Scale
 
 LAMBDA_CYC, LAMBDA_IDENTITY, POOL = 10.0, 5.0, 50
@@ -55,9 +55,9 @@ def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measure
                 judged = judged + 0.5 * ((scores[0] - 1).square().mean() + scores[1].square().mean())
         judged.backward()
         judge_optimizer.step()
-        return loss.item(), judged.item()
+        return loss, judged
 
-    return Measured(timed(step, 1, scale.seconds), {}, settings.peak_memory())
+    return Measured(settings.timed_steps(step, scale.seconds), {}, settings.peak_memory())
 
 
 def _exchange(pool: list, images: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -33,6 +34,13 @@ def channels_last(network: nn.Module) -> nn.Module:
 def peak_memory() -> int:
     """Bytes this process ever held: of the GPU's memory where there is one."""
     return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else measuring.peak_memory()
+
+
+def timed_steps(step: Callable[[], tuple[torch.Tensor, ...]], least_seconds: float) -> list[float]:
+    """Seconds of a training step, which returns its losses."""
+    return measuring.timed_steps(
+        step, lambda losses: [one.item() for one in losses], DEVICE == "cuda", least_seconds
+    )
 
 
 def images(batch: int, size: tuple[int, int], classes: int = 3) -> torch.Tensor:

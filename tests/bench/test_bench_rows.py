@@ -94,7 +94,8 @@ def test_selection():
     assert {workload.suite for workload in WORKLOADS} == set(SUITES)
     named = ["inference_bf16", "inference_fp32", "inference_bf16_frozen", "inference_fp32_frozen"]
     assert [workload.name for workload in selected("inference")] == named
-    assert selected(None) == [workload for workload in WORKLOADS if workload.suite != "adapt_xla"]
-    assert [workload.name for workload in selected("adapt_xla")] == ["adapt_xla", "adapt_xla_fed"]
+    through_xla = [workload for workload in WORKLOADS if workload.options.get("xla")]
+    assert selected(None) == [workload for workload in WORKLOADS if workload not in through_xla]
+    assert selected("adapt_xla") + selected("cyclegan_xla") == through_xla and len(through_xla) == 4
     with pytest.raises(UserError, match="no suite"):
         selected("adapt")

@@ -7,6 +7,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+STEPS_AHEAD = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +43,21 @@ def timed(call: Callable[[], object], units: int, least_seconds: float) -> list[
         call()
         seconds.append((time.perf_counter() - start) / units)
     return seconds
+
+
+def timed_steps(
+    step: Callable[[], Result], read: Callable[[Result], object], gpu: bool, least_seconds: float
+) -> list[float]:
+    """Seconds a training step: on a GPU of STEPS_AHEAD, which are started one after the other and whose last result is
+    then read, as a training reads its losses once in a logging interval; on a CPU of each."""
+    steps = STEPS_AHEAD if gpu else 1
+
+    def take_steps():
+        for _ in range(steps):
+            result = step()
+        read(result)
+
+    return timed(take_steps, steps, least_seconds)
 
 
 def peak_memory(of: int = resource.RUSAGE_SELF) -> int:

@@ -13,8 +13,10 @@ from udas_tf.bench.workloads import Scale
 from udas_tf.stages import fit, trainings
 
 
-def measure(scale: Scale, directory: Path, precision: str) -> Measured:
+def measure(scale: Scale, directory: Path, precision: str, xla: bool = False) -> Measured:
+    """Args beside those of every task: precision, xla: keys of the config."""
     config = settings.config(scale, precision)
+    config.xla = xla
     with fit.stage(config, scale.batch) as strategy:
         method = trainings.image_translation(config, None)
         method.jit_compile = fit.through_xla(config, strategy)

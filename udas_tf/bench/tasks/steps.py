@@ -13,19 +13,23 @@ def timed_steps(method: Method, dataset: tf.data.Dataset, least_seconds: float) 
     """Seconds a step on the batches of an endless dataset, by the function that Keras's `fit` calls."""
     method.make_train_function()
     batches = iter(method.distribute_strategy.experimental_distribute_dataset(dataset))
-
-    def take_step():
-        logs = method.train_function(batches)
-        return {name: float(np.asarray(value)) for name, value in logs.items()}
-
-    return measuring.timed(take_step, 1, least_seconds)
+    return measuring.timed_steps(
+        step=lambda: method.train_function(batches),
+        read=lambda logs: {name: float(np.asarray(value)) for name, value in logs.items()},
+        gpu=_on_gpu(),
+        least_seconds=least_seconds,
+    )
 
 
 def peak_memory() -> int:
     """Bytes this process ever held: of a GPU's memory where there is one."""
-    if tf.config.list_physical_devices("GPU"):
+    if _on_gpu():
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
     return measuring.peak_memory()
+
+
+def _on_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def images(batch: int, size: tuple[int, int], seed: int) -> tf.Tensor:
