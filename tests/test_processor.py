@@ -30,3 +30,13 @@ def test_bfloat16_where_it_is_quicker(flags, gpu, expected, tmp_path, monkeypatc
     if gpu:
         processor.GPU.touch()
     assert processor.precision() == expected
+
+
+def test_xla_flags_are_added_to_once(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    alone = processor.xla_flags()
+    assert alone == "--xla_disable_hlo_passes=cudnn-fused-convolution-rewriter"
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
+    assert processor.xla_flags() == f"{alone} --xla_dump_to=here"  # of two of a kind XLA takes the last
+    monkeypatch.setenv("XLA_FLAGS", processor.xla_flags())
+    assert processor.xla_flags() == f"{alone} --xla_dump_to=here"

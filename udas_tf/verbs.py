@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from udas_tf import command_flags as takes
 from udas_tf import config as configs
 from udas_tf.errors import UserError
+from udas_tf.processor import xla_flags
 from udas_tf.run_dir import RunDir
 from udas_tf.stages import budgets, rounds
 
@@ -97,7 +98,7 @@ def _check_row(config: ConfigDict, given: Given) -> None:
 @contextlib.contextmanager
 def _loading_tensorflow() -> Iterator[None]:
     """Keeps what TensorFlow tells about itself while it loads off standard error; its errors still show."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "XLA_FLAGS": xla_flags()}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # failures arrive as exceptions; 0 shows all
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
         yield

@@ -92,6 +92,28 @@ def test_dilation_where_tensorflow_has_no_gradient_for_it(rng, monkeypatch):
     np.testing.assert_allclose(layer(x), direct, atol=1e-5)
 
 
+@pytest.mark.parametrize(("size", "dilation"), [((7, 9), 2), ((8, 5), 4), ((3, 4), 6)])
+@pytest.mark.parametrize("static", [True, False])
+def test_a_gpu_gets_the_kernel_gradient_without_dilation(rng, size, dilation, static, monkeypatch):
+    x, upstream = (tf.constant(rng.normal(size=(2, *size, count)), tf.float32) for count in (5, 4))
+    kernel = tf.constant(rng.normal(size=(3, 3, 5, 4)), tf.float32)
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel))
+            found = convolutions.symmetric_convolution(x, kernel, 1, dilation)
+        return found, *tape.gradient(found, (x, kernel), upstream)
+
+    expected = gradients(x)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    spec = tf.TensorSpec((2, *size, 5) if static else (None, None, None, 5))
+    traced = tf.function(gradients, autograph=False, input_signature=[spec]).get_concrete_function()
+    kinds = [one for one in traced.graph.get_operations() if one.type == "Conv2DBackpropFilter"]
+    assert [one.get_attr("dilations") for one in kinds] == [[1, 1, 1, 1]]
+    for one, other in zip(traced(x), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 @pytest.mark.parametrize(("size", "dilation"), [((7, 9), 2), ((5, 4), 3), ((5, 4), 12)])
 @pytest.mark.parametrize("static", [True, False])
 def test_many_channels_to_few_dilated(rng, size, dilation, static):

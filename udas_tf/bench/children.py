@@ -16,6 +16,7 @@ import udas_tf
 from udas_tf import progress
 from udas_tf.bench.measuring import Measured
 from udas_tf.bench.workloads import FULL, Scale, Workload
+from udas_tf.processor import xla_flags
 
 TOLD = 2_000  # characters of a failed process's standard error
 Measure = Callable[[], Measured]
@@ -46,10 +47,15 @@ def ask(module: str, task: str, options: Mapping, scale: Scale, directory: Path)
     }
     here = str(Path(udas_tf.__file__).resolve().parents[1])
     paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
+    variables = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "PYTHONPATH": paths,
+        "XLA_FLAGS": xla_flags(),
+    }
     process = subprocess.run(
         [sys.executable, "-m", module, json.dumps(given)],
-        env=os.environ | quiet,
+        env=os.environ | variables,
         capture_output=True,
         check=False,  # what it said is told below
         text=True,

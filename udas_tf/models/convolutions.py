@@ -37,13 +37,16 @@ def symmetric_convolution(inputs, kernel, strides, dilation):
     take up to twice as long in float32, ten times in bfloat16.
     """
     size = kernel.shape[0]
-    if size == strides == 1 and not tf.config.list_physical_devices("GPU"):
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    if size == strides == 1 and not gpu:
         return _pointwise_convolution(inputs, kernel)
     if strides > 1 or size % 2 == 0:
         padded = tf.pad(inputs, pad((size - 1) // 2)) if size > 1 else inputs
         return tf.nn.conv2d(padded, kernel, strides, "VALID")
     if dilation > 1 and size**2 * kernel.shape[-1] <= kernel.shape[-2]:
         return _convolution_by_taps(inputs, kernel, dilation)
+    if dilation > 1 and gpu:
+        return _dilated_convolution(inputs, kernel, dilation)
     if dilation == 1 or _differentiates_dilation(tf.as_dtype(inputs.dtype).name):
         return tf.nn.conv2d(inputs, kernel, strides, "SAME", dilations=dilation)
     # Rearranges space into batches, which takes two to seven times as long on small maps.
@@ -67,6 +70,34 @@ def _pointwise_convolution(inputs, kernel):
         return of_inputs, tf.reshape(tf.matmul(pixels, gradients, transpose_a=True), kernel.shape)
 
     return tf.nn.conv2d(inputs, kernel, 1, "VALID"), gradient
+
+
+def _dilated_convolution(inputs, kernel, dilation):
+    """Dilated convolution on a GPU; its kernel gradient as that of a convolution without dilation, of space in batches.
+
+    XLA asks cuDNN for the dilated one as a convolution of the inputs with the gradients, for which it has a float32
+    kernel alone: for a layer of ResNet 0.46 ms, where the other takes 0.02 (H100, bfloat16).
+    """
+
+    @tf.custom_gradient
+    def convolve(inputs, kernel):
+        def gradient(upstream):
+            of_inputs = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=tf.shape(inputs),
+                filter=kernel,
+                out_backprop=upstream,
+                strides=(1, 1, 1, 1),
+                padding="SAME",
+                dilations=(1, dilation, dilation, 1),
+            )
+            with tf.GradientTape() as tape:
+                tape.watch(kernel)
+                outputs = tf.nn.convolution(inputs, kernel, 1, "SAME", dilations=dilation)
+            return of_inputs, tape.gradient(outputs, kernel, upstream)
+
+        return tf.nn.conv2d(inputs, kernel, 1, "SAME", dilations=dilation), gradient
+
+    return convolve(inputs, kernel)
 
 
 def _convolution_by_taps(inputs, kernel, dilation):
@@ -102,7 +133,7 @@ def _shifted(maps, down, right):
 
 def in_eights(convolve, inputs, kernel):
     """`convolve(inputs, kernel)`, with empty channels and filters up to multiples of eight where a GPU computes in half
-    precision: XLA gives convolution and bias to cuDNN as one, whose kernels for that have no others.
+    precision: where XLA gives convolution and bias to cuDNN as one (`processor.xla_flags`), its kernels have no others.
     """
     more_channels, more_filters = (-count % 8 for count in kernel.shape[-2:])
     half = tf.as_dtype(inputs.dtype).size == 2
