@@ -38,8 +38,9 @@ def get_config() -> ConfigDict:
     # Devices that share a batch: N = so many; 0 = each stage takes the most GPUs that share its batch evenly, or the CPU
     # where there is none
     config.replicas = 0
-    # XLA compiles whole training steps, for one device; pieces of a step, and augmentation, it compiles in any case. On
-    # CPUs large networks take longer so; on a GPU it has not been measured (docs/performance.md)
+    # XLA compiles whole training steps, for one device; pieces of a step, and augmentation, it compiles in any case. On a GPU
+    # a step then takes half the time, once two minutes have gone into compiling it; on CPUs it takes longer
+    # (docs/performance.md)
     config.xla = False
     # Trainings that `run` has going at a time on a CPU, each a process with its share of the cores, where what they read is
     # there; small networks use several cores badly. On GPUs it is one
