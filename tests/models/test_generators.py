@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from udas_tf.models import generators, state_dicts
 
@@ -48,6 +49,33 @@ def test_a_residual_generator_begins_with_its_image(rng, size):
     logits = np.arctanh(paler / 127.5 - 1) + [0.0, 0.5, -0.5]
     np.testing.assert_allclose(network(images).numpy(), 127.5 * (1 + np.tanh(logits)), atol=1e-3)
     assert network.count_params() == generators.resnet_generator(width=8, blocks=1).count_params()
+
+
+@pytest.mark.parametrize("size", [(2, 10, 14), (None, None, None)])
+def test_four_columns_at_a_time_are_those_one_by_one(rng, size, monkeypatch):
+    layer = generators.FourColumnsConv2D(3, 7, bias_initializer="ones")
+    images = tf.constant(rng.normal(size=(2, 10, 14, 5)), tf.float32)
+    upstream = tf.constant(rng.normal(size=(2, 4, 8, 3)), tf.float32)
+    layer.build(images.shape)
+
+    def gradients(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            found = layer(images)
+        return found, *tape.gradient(found, (images, layer.kernel.value), upstream)
+
+    traced = tf.function(gradients, input_signature=[tf.TensorSpec((*size, 5))])
+    found = traced(images)
+    assert [one.get_attr("strides") for one in _convolutions(traced)] == [[1, 1, 4, 1]]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    assert found[0].shape == layer.compute_output_shape(images.shape) == upstream.shape
+    for one, expected in zip(found, gradients(images), strict=True):
+        np.testing.assert_allclose(one, expected, atol=1e-4)
+
+
+def _convolutions(traced):
+    graph = traced.get_concrete_function().graph
+    return [one for one in graph.get_operations() if one.type == "Conv2D"]
 
 
 def test_doubling_is_pytorchs_transposed_convolution(rng):
