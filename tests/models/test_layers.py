@@ -222,6 +222,53 @@ def test_instance_norm_of_a_constant_image_is_zero():
     assert layer.count_params() == 0
 
 
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_instance_norm_in_bfloat16_by_batch_norm(rng, affine, batch):
+    """Image by image, the float32 layer's result and gradients."""
+    half, whole = (layers.GroupNorm(-1, affine, dtype=dtype) for dtype in ("mixed_bfloat16", "float32"))
+    images = tf.cast(rng.normal(3, 2, size=(batch, 9, 7, 4)), tf.bfloat16)
+    upstream = tf.cast(rng.normal(size=images.shape), tf.bfloat16)
+    for layer in (half, whole):
+        layer.build(images.shape)
+    for one, other in zip(half.weights, whole.weights, strict=True):
+        one.assign(rng.normal(size=4))
+        other.assign(one)
+
+    def gradients(layer, dtype):
+        inputs = tf.cast(images, dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            found = layer(inputs)
+        weights = [weight.value for weight in layer.weights]
+        return found, *tape.gradient(found, [inputs, *weights], tf.cast(upstream, dtype))
+
+    for one, expected in zip(gradients(half, tf.bfloat16), gradients(whole, tf.float32), strict=True):
+        np.testing.assert_allclose(tf.cast(one, tf.float32), expected, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype", "kernels"),
+    [
+        ((2, 256, 256, 3), tf.bfloat16, 2),
+        ((2, 256, 257, 3), tf.bfloat16, 0),
+        ((None, 8, 8, 3), tf.bfloat16, 0),
+        ((2, 8, 8, 3), tf.float32, 0),
+    ],
+)
+def test_batch_norm_does_it_where_its_sums_are_exact(size, dtype, kernels):
+    layer = layers.GroupNorm(-1, affine=False, dtype="mixed_bfloat16" if dtype == tf.bfloat16 else "float32")
+    traced = tf.function(layer, autograph=False).get_concrete_function(tf.TensorSpec(size, dtype))
+    assert sum(one.type == "FusedBatchNormV3" for one in traced.graph.get_operations()) == kernels
+
+
+@pytest.mark.parametrize("size", [(16, 16), (256, 256), (256, 512)])
+def test_instance_norm_of_a_constant_image_is_zero_in_bfloat16(rng, size):
+    layer = layers.GroupNorm(-1, affine=False, dtype="mixed_bfloat16")
+    colours = tf.cast(rng.uniform(-4, 4, 16), tf.bfloat16)
+    np.testing.assert_array_equal(tf.cast(layer(tf.broadcast_to(colours, (1, *size, 16))), tf.float32), 0.0)
+
+
 def test_groups_must_divide_channels():
     with pytest.raises(UserError, match="12 channels and 8 groups"):
         layers.GroupNorm(8).build((None, None, None, 12))
@@ -243,6 +290,26 @@ def test_reflection_padding_does_not_repeat_the_border():
     x = np.arange(3.0).reshape(1, 3, 1, 1) + np.arange(3.0).reshape(1, 1, 3, 1) * 10
     got = layers.ReflectionPadding2D(2)(x)[0, :, 2, 0]
     np.testing.assert_array_equal(got, [2, 1, 0, 1, 2, 1, 0])
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_reflection_padding_and_its_gradient(rng, static):
+    x, upstream = (tf.constant(rng.normal(size=size), tf.float32) for size in ((2, 5, 6, 3), (2, 9, 10, 3)))
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(x.shape if static else (None, None, None, 3))])
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            padded = layers.ReflectionPadding2D(2)(x)
+        return padded, tape.gradient(padded, x, upstream)
+
+    padded, gradient = gradients(x)
+    around = ((0, 0), (2, 2), (2, 2), (0, 0))
+    np.testing.assert_array_equal(padded, np.pad(x, around, mode="reflect"))
+    pixels = np.pad(np.arange(60).reshape(2, 5, 6, 1), around, mode="reflect")[..., 0]
+    expected = np.zeros((60, 3))
+    np.add.at(expected, pixels.reshape(-1), upstream.numpy().reshape(-1, 3))
+    np.testing.assert_allclose(gradient, expected.reshape(x.shape), atol=1e-5)
 
 
 def test_caffe_normalization():
