@@ -74,7 +74,10 @@ REFERENCES = (
     Reference("adapt_xla_compiled", "adapt_xla", "adapt", _forms("bfloat16", "compiled")),
     Reference("adapt_xla_fed", "adapt_xla_fed", "adapt", _forms("bfloat16", "eager")),
     Reference(
-        "adapt_720_xla", "adapt_720_xla", "adapt", ({"precision": "bfloat16", "mode": "eager", "enlarged": 2},)
+        "adapt_720_xla",
+        "adapt_720_xla",
+        "adapt",
+        ({"precision": "bfloat16", "mode": "eager", "enlarged": 2},),
     ),
     Reference("cyclegan_xla", "cyclegan_xla", "cyclegan", _forms("bfloat16", "eager")),
     Reference("evaluate", "evaluate", "evaluate"),

@@ -223,11 +223,11 @@ def test_instance_norm_of_a_constant_image_is_zero():
 
 
 @pytest.mark.parametrize("affine", [True, False])
-@pytest.mark.parametrize("batch", [1, 3])
-def test_instance_norm_in_bfloat16_by_batch_norm(rng, affine, batch):
+@pytest.mark.parametrize("size", [(1, 9, 7), (3, 9, 7), (1, 192, 384)])
+def test_instance_norm_in_bfloat16_by_batch_norm(rng, affine, size):
     """Image by image, the float32 layer's result and gradients."""
     half, whole = (layers.GroupNorm(-1, affine, dtype=dtype) for dtype in ("mixed_bfloat16", "float32"))
-    images = tf.cast(rng.normal(3, 2, size=(batch, 9, 7, 4)), tf.bfloat16)
+    images = tf.cast(rng.normal(3, 2, size=(*size, 4)), tf.bfloat16)
     upstream = tf.cast(rng.normal(size=images.shape), tf.bfloat16)
     for layer in (half, whole):
         layer.build(images.shape)
@@ -243,20 +243,23 @@ def test_instance_norm_in_bfloat16_by_batch_norm(rng, affine, batch):
         weights = [weight.value for weight in layer.weights]
         return found, *tape.gradient(found, [inputs, *weights], tf.cast(upstream, dtype))
 
-    for one, expected in zip(gradients(half, tf.bfloat16), gradients(whole, tf.float32), strict=True):
-        np.testing.assert_allclose(tf.cast(one, tf.float32), expected, rtol=2e-2, atol=2e-2)
+    found, expected = gradients(half, tf.bfloat16), gradients(whole, tf.float32)
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_allclose(tf.cast(one, tf.float32), other, rtol=2e-2, atol=4e-2)
+    for one, other in zip(found[2:], expected[2:], strict=True):  # sums over all pixels
+        np.testing.assert_allclose(one, other, rtol=2e-2, atol=2e-2 * np.sqrt(np.prod(size)))
 
 
 @pytest.mark.parametrize(
     ("size", "dtype", "kernels"),
     [
-        ((2, 256, 256, 3), tf.bfloat16, 2),
-        ((2, 256, 257, 3), tf.bfloat16, 0),
+        ((2, 8, 8, 3), tf.bfloat16, 2),
         ((None, 8, 8, 3), tf.bfloat16, 0),
+        ((2, None, 8, 3), tf.bfloat16, 0),
         ((2, 8, 8, 3), tf.float32, 0),
     ],
 )
-def test_batch_norm_does_it_where_its_sums_are_exact(size, dtype, kernels):
+def test_batch_norm_does_it_in_bfloat16_where_the_size_is_known(size, dtype, kernels):
     layer = layers.GroupNorm(-1, affine=False, dtype="mixed_bfloat16" if dtype == tf.bfloat16 else "float32")
     traced = tf.function(layer, autograph=False).get_concrete_function(tf.TensorSpec(size, dtype))
     assert sum(one.type == "FusedBatchNormV3" for one in traced.graph.get_operations()) == kernels
@@ -296,7 +299,9 @@ def test_reflection_padding_does_not_repeat_the_border():
 def test_reflection_padding_and_its_gradient(rng, static):
     x, upstream = (tf.constant(rng.normal(size=size), tf.float32) for size in ((2, 5, 6, 3), (2, 9, 10, 3)))
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec(x.shape if static else (None, None, None, 3))])
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec(x.shape if static else (None, None, None, 3))]
+    )
     def gradients(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
