@@ -47,8 +47,8 @@ class Reference:
     forms: tuple[dict, ...] = ({},)
 
 
-def _forms(precision: str, *modes: str) -> tuple[dict, ...]:
-    return tuple({"precision": precision, "mode": mode} for mode in modes)
+def _forms(precision: str, *modes: str, **options) -> tuple[dict, ...]:
+    return tuple({"precision": precision, "mode": mode} | options for mode in modes)
 
 
 REFERENCES = (
@@ -67,18 +67,11 @@ REFERENCES = (
     Reference("augment", "augment", "augment"),
     Reference("augment_keras_cv", "augment", "keras_cv_augment"),
     Reference("pseudo_label", "pseudo_label", "label", _forms("bfloat16", "eager", "compiled")),
-    Reference(
-        "adapt_720", "adapt_720", "adapt", ({"precision": "bfloat16", "mode": "eager", "enlarged": 2},)
-    ),
+    Reference("adapt_720", "adapt_720", "adapt", _forms("bfloat16", "eager", enlarged=2)),
     Reference("adapt_xla", "adapt_xla", "adapt", _forms("bfloat16", "eager")),
     Reference("adapt_xla_compiled", "adapt_xla", "adapt", _forms("bfloat16", "compiled")),
     Reference("adapt_xla_fed", "adapt_xla_fed", "adapt", _forms("bfloat16", "eager")),
-    Reference(
-        "adapt_720_xla",
-        "adapt_720_xla",
-        "adapt",
-        ({"precision": "bfloat16", "mode": "eager", "enlarged": 2},),
-    ),
+    Reference("adapt_720_xla", "adapt_720_xla", "adapt", _forms("bfloat16", "eager", enlarged=2)),
     Reference("cyclegan_xla", "cyclegan_xla", "cyclegan", _forms("bfloat16", "eager")),
     Reference("evaluate", "evaluate", "evaluate"),
 )

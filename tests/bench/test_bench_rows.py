@@ -5,7 +5,7 @@ import json
 import pytest
 
 from udas_tf.bench import children, rows
-from udas_tf.bench.measuring import Measured, timed
+from udas_tf.bench.measuring import Measured, timed, timed_steps
 from udas_tf.bench.workloads import SUITES, WORKLOADS, Workload, selected
 from udas_tf.errors import UserError
 
@@ -83,6 +83,13 @@ def test_timed_warms_up_and_goes_on_until_its_time_is_over(monkeypatch):
     calls = []
     assert timed(lambda: calls.append(1), units=2, least_seconds=7.0) == [1.5, 1.5, 1.5]
     assert len(calls) == 2 + 3
+
+
+@pytest.mark.parametrize(("gpu", "steps"), [(False, 1), (True, 10)])
+def test_losses_are_read_after_each_step_or_on_a_gpu_after_ten(gpu, steps):
+    taken, read = iter(range(1_000)), []
+    seconds = timed_steps(lambda: next(taken), read.append, gpu, least_seconds=0.0)
+    assert len(seconds) == 2 and read == [steps * number - 1 for number in (1, 2, 3, 4)]
 
 
 def test_a_failed_measurement_says_why(tmp_path):

@@ -295,8 +295,11 @@ def test_reflection_padding_does_not_repeat_the_border():
     np.testing.assert_array_equal(got, [2, 1, 0, 1, 2, 1, 0])
 
 
+@pytest.mark.parametrize("gpu", [False, True])
 @pytest.mark.parametrize("static", [True, False])
-def test_reflection_padding_and_its_gradient(rng, static):
+def test_reflection_padding_and_its_gradient(rng, static, gpu, monkeypatch):
+    if gpu:
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
     x, upstream = (tf.constant(rng.normal(size=size), tf.float32) for size in ((2, 5, 6, 3), (2, 9, 10, 3)))
 
     @tf.function(

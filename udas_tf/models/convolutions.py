@@ -60,14 +60,8 @@ def _pointwise_convolution(inputs, kernel):
     def gradient(upstream):
         channels, filters = kernel.shape[2:]
         pixels, gradients = tf.reshape(inputs, (-1, channels)), tf.reshape(upstream, (-1, filters))
-        of_inputs = tf.raw_ops.Conv2DBackpropInput(
-            input_sizes=tf.shape(inputs),
-            filter=kernel,
-            out_backprop=upstream,
-            strides=(1, 1, 1, 1),
-            padding="VALID",
-        )
-        return of_inputs, tf.reshape(tf.matmul(pixels, gradients, transpose_a=True), kernel.shape)
+        of_kernel = tf.reshape(tf.matmul(pixels, gradients, transpose_a=True), kernel.shape)
+        return _input_gradient(inputs, kernel, upstream), of_kernel
 
     return tf.nn.conv2d(inputs, kernel, 1, "VALID"), gradient
 
@@ -82,22 +76,27 @@ def _dilated_convolution(inputs, kernel, dilation):
     @tf.custom_gradient
     def convolve(inputs, kernel):
         def gradient(upstream):
-            of_inputs = tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=tf.shape(inputs),
-                filter=kernel,
-                out_backprop=upstream,
-                strides=(1, 1, 1, 1),
-                padding="SAME",
-                dilations=(1, dilation, dilation, 1),
-            )
             with tf.GradientTape() as tape:
                 tape.watch(kernel)
                 outputs = tf.nn.convolution(inputs, kernel, 1, "SAME", dilations=dilation)
-            return of_inputs, tape.gradient(outputs, kernel, upstream)
+            of_kernel = tape.gradient(outputs, kernel, upstream)
+            return _input_gradient(inputs, kernel, upstream, dilation), of_kernel
 
         return tf.nn.conv2d(inputs, kernel, 1, "SAME", dilations=dilation), gradient
 
     return convolve(inputs, kernel)
+
+
+def _input_gradient(inputs, kernel, upstream, dilation=1):
+    """Of a convolution without stride, of which what comes out is as large as what goes in."""
+    return tf.raw_ops.Conv2DBackpropInput(
+        input_sizes=tf.shape(inputs),
+        filter=kernel,
+        out_backprop=upstream,
+        strides=(1, 1, 1, 1),
+        padding="SAME",
+        dilations=(1, dilation, dilation, 1),
+    )
 
 
 def _convolution_by_taps(inputs, kernel, dilation):
