@@ -104,6 +104,13 @@ def originals(batch, name):
     return [make_sample(name, int(red) // 10) for red in batch["image"][:, 0, 0, 0]]
 
 
+def test_no_iterator_waits_for_the_autotuner_at_its_end(sets):
+    datasets = [make(loading(), sets) for make in PIPELINES.values()]
+    datasets.append(pipeline.evaluation(sets["source"], BATCH, ("image",))[0])
+    datasets.append(records.read(sets["source"], purpose="training", fields=("image",))[0])
+    assert [dataset.options().autotune.enabled for dataset in datasets] == [False] * len(datasets)
+
+
 def test_each_pass_over_a_set_shows_every_image_once(sets):
     load = dataclasses.replace(loading(), batch_size=5)
     passes = take(pipeline.labelled(load, sets["source"], "none"), 3)

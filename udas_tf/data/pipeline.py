@@ -19,7 +19,10 @@ import tensorflow as tf
 from udas_tf import pseudo_labels
 from udas_tf.data import augment, geometry, records, repeat_factors
 from udas_tf.data.domain_cutmix import domain_cutmix
-from udas_tf.data.records import AS_WRITTEN
+from udas_tf.data.records import AS_WRITTEN, UNTUNED
+from udas_tf.processor import cores
+
+AHEAD = 2  # batches that wait to be read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +91,9 @@ class Loading:
         keyed = tf.data.Dataset.zip(batches, steps)
         augmented = keyed.map(
             lambda batch, step: augmentation(batch, tf.stack([self.seed, step])),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=cores(),
         )
-        return augmented.prefetch(tf.data.AUTOTUNE)
+        return augmented.prefetch(AHEAD).with_options(UNTUNED)
 
     def augment_pair(self, batch: dict, augmentation: str, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """ "none", "flip" or "auto" (flip, then AutoAugment) of {"image", "label"}, after the random scale."""
@@ -224,7 +227,7 @@ def self_training(
 def evaluation(directory: Path, batch_size: int, fields: Sequence[str]) -> tuple[tf.data.Dataset, dict]:
     """Batches of a set in its order, images uint8, the last one smaller; and the set's manifest."""
     examples, manifest = records.read(directory, purpose="evaluation", fields=fields)
-    return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE), manifest
+    return examples.batch(batch_size).prefetch(AHEAD), manifest
 
 
 def mix(around: dict, inside: dict, seed: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -30,10 +30,14 @@ import tensorflow as tf
 from udas_tf import progress, run_dir
 from udas_tf.data.in_order import in_order
 from udas_tf.errors import UserError
+from udas_tf.processor import cores
 
 SCHEMA = "udas-records-2"
 # For what makes a pipeline: AutoGraph, which has nothing to convert here, would parse all its functions again.
 AS_WRITTEN = tf.autograph.experimental.do_not_convert
+# An iterator's end waits for the autotuner's next look, after a training for up to as long as that took, or a minute.
+UNTUNED = tf.data.Options()
+UNTUNED.autotune.enabled = False
 ROLES = ("training", "validation", "hidden")
 SHOWN_SHARE = 1e-3  # of an image's pixels; with fewer of a class, the image does not count as showing it
 
@@ -235,9 +239,9 @@ def read(
             )
     size = tuple(manifest["size"])
     records = tf.data.TFRecordDataset([str(file) for file in files])
-    records = records.map(lambda record: decode(record, size, fields), num_parallel_calls=tf.data.AUTOTUNE)
+    records = records.map(lambda record: decode(record, size, fields), num_parallel_calls=cores())
     records = records.apply(tf.data.experimental.assert_cardinality(manifest["count"]))
-    return (records.cache() if cache else records), manifest
+    return (records.cache() if cache else records).with_options(UNTUNED), manifest
 
 
 def read_manifest(directory: Path) -> dict:

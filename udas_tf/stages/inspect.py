@@ -203,7 +203,8 @@ def _spread(directory: Path, fields: Sequence[str], images: int) -> Iterator[dic
 def _original_sizes(directory: Path, manifest: dict, images: int) -> Iterator[tuple[int, int]]:
     """(height, width) of what records were made from, where their provenance holds an "original_size"."""
     files = [str(directory / shard["file"]) for shard in manifest["shards"]]
-    for record in tf.data.TFRecordDataset(files).shard(_step(manifest, images), 0).as_numpy_iterator():
+    written = tf.data.TFRecordDataset(files).shard(_step(manifest, images), 0).with_options(records.UNTUNED)
+    for record in written.as_numpy_iterator():
         (provenance,) = tf.train.Example.FromString(record).features.feature["provenance"].bytes_list.value
         origin = json.loads(provenance)
         if "original_size" in origin:
