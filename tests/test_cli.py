@@ -399,8 +399,8 @@ def test_a_damaged_saved_config_is_named(capsys, tmp_path):
 def test_what_tensorflow_says_of_itself_is_left_out_and_errors_are_not(level):
     script = """
 import os
-from udas_tf import verbs
-with verbs._loading_tensorflow():
+from udas_tf.loading import loading_tensorflow
+with loading_tensorflow():
     os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\\n")
     os.write(2, b"I0000 00:00:1.2 3 port.cc:153] oneDNN custom operations are on.\\n")
     os.write(2, b"2026-01-02 03:04:05.6: I tensorflow/core/util/port.cc:153] oneDNN\\n")

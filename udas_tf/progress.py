@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 from tqdm import tqdm
+
+# tqdm's own is for several processes, and one that is killed would leave its semaphore behind.
+tqdm.set_lock(threading.RLock())
 
 LINE = (
     "UDAS_PROGRESS_LINE"  # in the environment: lines below the present one, where several processes show bars

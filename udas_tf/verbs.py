@@ -9,9 +9,8 @@ import contextlib
 import dataclasses
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,12 +19,10 @@ from ml_collections import ConfigDict
 from udas_tf import command_flags as takes
 from udas_tf import config as configs
 from udas_tf.errors import UserError
-from udas_tf.processor import xla_flags
+from udas_tf.loading import loading_tensorflow
 from udas_tf.run_dir import RunDir
 from udas_tf.stages import budgets, rounds
 
-# What TensorFlow's libraries write to standard error while they load, before any setting of theirs holds.
-CHATTER = "^(WARNING: All log messages before absl::InitializeLog|I0000 |[-0-9]+ [:.0-9]+: I )"
 Given = SimpleNamespace  # each flag of the verb by its name, and `overrides`: config key -> text
 
 
@@ -95,29 +92,6 @@ def _check_row(config: ConfigDict, given: Given) -> None:
         raise UserError("--stage=translate takes neither --round nor --name")
 
 
-@contextlib.contextmanager
-def _loading_tensorflow() -> Iterator[None]:
-    """Keeps what TensorFlow tells about itself while it loads off standard error; its errors still show."""
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "XLA_FLAGS": xla_flags()}
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # failures arrive as exceptions; 0 shows all
-    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
-        yield
-        return
-    # A process of its own, so that the last words of a TensorFlow that aborts (no AVX) are not lost.
-    sys.stderr.flush()
-    standard_error = os.dup(2)
-    sieve = subprocess.Popen(["grep", "-v", "-E", CHATTER], stdin=subprocess.PIPE, stdout=standard_error)
-    os.dup2(sieve.stdin.fileno(), 2)
-    sieve.stdin.close()
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(standard_error, 2)
-        os.close(standard_error)
-        sieve.wait()
-
-
 def _scores(stage: Callable[[], dict[str, Any]], as_json: bool) -> dict[str, Any]:
     """What a stage returns; with `as_json`, printed so that nothing else appears on standard output."""
     if not as_json:
@@ -140,7 +114,7 @@ def _run(given: Given) -> None:
         from udas_tf.stages import sharing
 
         sharing.share(config, run_dir, sharing.runs_in(given.reuse))
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.run import run
     print(score_table(run(config, run_dir)["rows"]))
@@ -148,7 +122,7 @@ def _run(given: Given) -> None:
 
 
 def _dry_run(config: ConfigDict) -> None:
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.dry_run import dry_run
     for line in dry_run(config):
         print(line, flush=True)
@@ -157,28 +131,28 @@ def _dry_run(config: ConfigDict) -> None:
 
 def _train(given: Given) -> None:
     config, run_dir = _open_run(given, saves=True)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.train import train
     train(config, run_dir, given.stage, given.round, given.name)
 
 
 def _translate(given: Given) -> None:
     config, run_dir = _open_run(given, saves=True)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.translate import translate
     translate(config, run_dir)
 
 
 def _pseudo_label(given: Given) -> None:
     config, run_dir = _open_run(given, saves=True)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.pseudo_label import pseudo_label
     pseudo_label(config, run_dir, given.round)
 
 
 def _evaluate(given: Given) -> None:
     config, run_dir = _open_run(given, saves=False)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.evaluate import evaluate
     row = (given.stage, given.round, given.name)
@@ -191,7 +165,7 @@ def _evaluate(given: Given) -> None:
 def _sweep(given: Given) -> None:
     labels, seeds = budgets.parse(given.labels), budgets.numbers(given.seeds, "--seeds")
     config, run_dir = _open_run(given, saves=True)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.sweep import RESULTS, sweep
     _scores(lambda: sweep(config, run_dir, labels, seeds, given.reuse or ()), given.json)
     if not given.json:
@@ -201,7 +175,7 @@ def _sweep(given: Given) -> None:
 
 
 def _predict(given: Given) -> None:
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.predict import predict
     predict(given.model, given.images, given.output, given.own_size)
 
@@ -209,7 +183,7 @@ def _predict(given: Given) -> None:
 def _export(given: Given) -> None:
     config, run_dir = _open_run(given, saves=False)
     size = _size(given.size) if given.size else None
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.export import export
     export(config, run_dir, given.stage, given.round, given.name, given.output, size, given.frozen)
 
@@ -228,7 +202,7 @@ def _data_prepare(given: Given) -> None:
     if given.root or given.output:
         raise UserError("--root and --output belong to --dataset; a run's data sets are in its config")
     config, run_dir = _open_run(given, saves=True)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.data import prepare
     prepare(config, run_dir, given.strict)
 
@@ -241,7 +215,7 @@ def _prepare_dataset(given: Given) -> None:
     # Without a config that says otherwise, the data set keeps its own classes.
     overrides = given.overrides if given.config else {"classes": "", **given.overrides}
     config = configs.override(configs.load(given.config or "configs/base.py"), overrides)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.data import REPORT, prepare_dataset, report_table
     report = prepare_dataset(config, given.dataset, given.root, given.output, given.strict)
     print(report_table(report))
@@ -252,7 +226,7 @@ def _prepare_dataset(given: Given) -> None:
 
 def _data_inspect(given: Given) -> None:
     config, run_dir = _open_run(given, saves=False)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.inspect import inspect
     sets = (given.source, given.target, given.images)
     _scores(lambda: inspect(config, run_dir, given.output, *sets), given.json)
@@ -260,14 +234,14 @@ def _data_inspect(given: Given) -> None:
 
 def _weights_import(given: Given) -> None:
     config = _config(given, _saved(given))
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.stages.weights import import_weights
     import_weights(config, vars(given)["from"], given.network, given.output)
 
 
 def _report(given: Given) -> None:
     config, run_dir = _open_run(given, saves=False)
-    with _loading_tensorflow():
+    with loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.report import report
     result = _scores(lambda: report(config, run_dir, given.runs or ()), given.json)

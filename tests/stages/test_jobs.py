@@ -1,7 +1,6 @@
 """What a run's jobs need, and that several at a time keep to it."""
 
-import subprocess
-import sys
+import multiprocessing
 import time
 
 import pytest
@@ -60,7 +59,9 @@ def log(tmp_path, monkeypatch):
             f"time.sleep({took[job.name]})\nopen({str(path)!r}, 'a').write('{job.name} ends\\n')\n"
             f"raise SystemExit({job.command})"
         )
-        return subprocess.Popen([sys.executable, "-c", code])
+        process = multiprocessing.get_context("spawn").Process(target=exec, args=(code, {}))
+        process.start()
+        return process
 
     monkeypatch.setattr(jobs, "_begin", begin)
     monkeypatch.setattr(jobs, "cores", lambda: 4)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing import Process
 
 import tensorflow as tf
 from absl import logging
@@ -79,7 +79,7 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
         return
     waiting = [job for job in pending if not job.done]
     made = {job.name for job in pending if job.done}
-    running: dict[int, tuple[Job, subprocess.Popen]] = {}  # by the line that its progress bar has
+    running: dict[int, tuple[Job, Process]] = {}  # by the line that its progress bar has
     try:
         while waiting or running:
             startable = _startable(waiting, made)[: at_once - len(running)]
@@ -88,17 +88,17 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
                 waiting.remove(job)
                 line = min(set(range(at_once)) - running.keys())
                 running[line] = (job, _begin(job, run_dir, threads, line))
-            ended = [line for line, (_, process) in running.items() if process.poll() is not None]
+            ended = [line for line, (_, process) in running.items() if process.exitcode is not None]
             for line in ended:
                 job, process = running.pop(line)
-                processes.check(job.name, process.returncode)
+                processes.check(job.name, process.exitcode)
                 made.add(job.name)
             if not ended:
                 time.sleep(POLL)
     finally:
         for _, process in running.values():
             process.kill()
-            process.wait()
+            process.join()
 
 
 def _translation(config, run_dir: RunDir, found: dict[str, Job]) -> dict[str, Job]:
@@ -152,6 +152,6 @@ def _startable(waiting: Sequence[Job], made: set[str]) -> list[Job]:
     return sorted((job for job in waiting if made.issuperset(job.needs)), key=chain, reverse=True)
 
 
-def _begin(job: Job, run_dir: RunDir, threads: int, line: int) -> subprocess.Popen:
+def _begin(job: Job, run_dir: RunDir, threads: int, line: int) -> Process:
     logging.info("%s begins, on %d threads", job.name, threads)
     return processes.begin([*shlex.split(job.command), f"--workdir={run_dir.path}"], threads, line)

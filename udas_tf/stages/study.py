@@ -96,5 +96,9 @@ def run_alone(run_dir: RunDir, threads: int | None = None, line: int = 0) -> Non
     Raises:
       UserError: it failed; it has said why.
     """
-    with processes.begin(["run", f"--workdir={run_dir.path}"], threads, line, stdout=2) as process:
-        processes.check(f"the run in {run_dir.path}", process.wait())
+    process = processes.begin(["run", f"--workdir={run_dir.path}"], threads, line, stdout=2)
+    try:
+        process.join()
+        processes.check(f"the run in {run_dir.path}", process.exitcode)
+    finally:
+        process.kill()

@@ -1,0 +1,72 @@
+"""Commands in processes of their own: what comes of them, and that they end with the one that began them."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from udas_tf.errors import UserError
+from udas_tf.stages import processes
+
+CHECKOUT = Path(__file__).parents[2]
+TINY = CHECKOUT / "tests/end_to_end/tiny.py"
+
+
+def script(code: str, **options) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, text=True, **options)
+
+
+def test_output_goes_where_it_is_asked_for_and_the_exit_code_tells():
+    code = """
+from udas_tf.stages import processes
+asked = [(["--help"], None), (["train", "--help"], 2), (["train", "--stage=student"], None)]
+begun = [processes.begin(arguments, stdout=stdout) for arguments, stdout in asked]
+for process in begun:
+    process.join()
+print([process.exitcode for process in begun])
+"""
+    process = script(code, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    printed, told = process.communicate(timeout=120)
+    assert "usage: udas COMMAND" in printed and printed.endswith("[0, 0, 2]\n")
+    assert "usage: udas train" in told and "--stage=student needs --round=N" in told
+    assert "usage: udas train" not in printed
+
+
+@pytest.mark.parametrize(("code", "error"), [(130, KeyboardInterrupt), (2, UserError), (-9, UserError)])
+def test_a_failure_is_raised_here(code, error):
+    with pytest.raises(error):
+        processes.check("student_1", code)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_a_killed_process_leaves_none_behind(tmp_path):
+    code = f"""
+from udas_tf.stages import processes
+process = processes.begin(["run", "--config={TINY}", "--workdir={tmp_path}"], threads=1)
+print(process.pid, flush=True)
+process.join()
+"""
+    beginner = script(code, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    pid = int(beginner.stdout.readline())
+    wait_for(lambda: (tmp_path / "data/manifest.json").exists())
+    beginner.send_signal(signal.SIGKILL)
+    beginner.wait()
+    beginner.stdout.close()
+    wait_for(lambda: not lives(pid))
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
