@@ -96,6 +96,24 @@ def test_symmetric_divergence_is_symmetric_and_a_mean_over_pixels():
     np.testing.assert_allclose(one_way, -(g * np.log(f) + f * np.log(g)).sum(-1).mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [tf.float16, tf.float32])
+def test_gradients_of_the_symmetric_divergence_are_those_of_its_definition(dtype):
+    logits = np.random.default_rng(1).normal(size=(2, 2, 3, 5, 7))
+
+    def rounded(first, second):
+        return symmetric_divergence(tf.cast(first, dtype), tf.cast(second, dtype))
+
+    def defined(first, second):
+        log_p, log_a = (tf.nn.log_softmax(tf.cast(x, tf.float32)) for x in (first, second))
+        return -tf.reduce_mean(tf.reduce_sum(tf.exp(log_a) * log_p + tf.exp(log_p) * log_a, -1))
+
+    value, gradients = value_and_gradients(rounded, *logits)
+    expected, expected_gradients = value_and_gradients(defined, *tf.cast(logits, dtype).numpy())
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    rounding = 2**-11 if dtype == tf.float16 else 1e-6
+    np.testing.assert_allclose(gradients, expected_gradients, rtol=rounding, atol=1e-7)
+
+
 def test_symmetric_divergence_is_small_where_both_agree_and_are_sure():
     # Cross entropies, not divergences: two equal uniform outputs still cost 2 ln 2 = 1.386294.
     sure, unsure = tf.constant([[[[50.0, -50.0]]]]), tf.zeros([1, 1, 1, 2])
