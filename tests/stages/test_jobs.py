@@ -1,6 +1,7 @@
 """What a run's jobs need, and that several at a time keep to it."""
 
 import multiprocessing
+import os
 import time
 
 import pytest
@@ -52,8 +53,8 @@ def log(tmp_path, monkeypatch):
     path.touch()
     took = {"a": 0.8, "b": 0.1, "c": 0.1, "d": 0.1, "e": 0.1}
 
-    def begin(job, run_dir, threads, line):
-        assert 0 <= line < 2
+    def begin(job, run_dir, threads, line, compiled):
+        assert 0 <= line < 2 and os.path.isdir(compiled)
         code = (
             f"import time\nopen({str(path)!r}, 'a').write('{job.name} begins {threads}\\n')\n"
             f"time.sleep({took[job.name]})\nopen({str(path)!r}, 'a').write('{job.name} ends\\n')\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing import Process
@@ -77,6 +78,11 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
         for job in pending:
             job.call()
         return
+    with tempfile.TemporaryDirectory(prefix="udas-compiled-") as compiled:
+        _make_beside(pending, run_dir, at_once, compiled)
+
+
+def _make_beside(pending: Sequence[Job], run_dir: RunDir, at_once: int, compiled: str) -> None:
     waiting = [job for job in pending if not job.done]
     made = {job.name for job in pending if job.done}
     running: dict[int, tuple[Job, Process]] = {}  # by the line that its progress bar has
@@ -87,7 +93,7 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
             for job in startable:
                 waiting.remove(job)
                 line = min(set(range(at_once)) - running.keys())
-                running[line] = (job, _begin(job, run_dir, threads, line))
+                running[line] = (job, _begin(job, run_dir, threads, line, compiled))
             ended = [line for line, (_, process) in running.items() if process.exitcode is not None]
             for line in ended:
                 job, process = running.pop(line)
@@ -152,6 +158,7 @@ def _startable(waiting: Sequence[Job], made: set[str]) -> list[Job]:
     return sorted((job for job in waiting if made.issuperset(job.needs)), key=chain, reverse=True)
 
 
-def _begin(job: Job, run_dir: RunDir, threads: int, line: int) -> Process:
+def _begin(job: Job, run_dir: RunDir, threads: int, line: int, compiled: str) -> Process:
     logging.info("%s begins, on %d threads", job.name, threads)
-    return processes.begin([*shlex.split(job.command), f"--workdir={run_dir.path}"], threads, line)
+    arguments = [*shlex.split(job.command), f"--workdir={run_dir.path}"]
+    return processes.begin(arguments, threads, line, compiled=compiled)

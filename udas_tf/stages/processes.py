@@ -21,7 +21,11 @@ _PRELOADED = ["udas_tf.verbs", "udas_tf.stages.preloaded"]
 
 
 def begin(
-    arguments: Sequence[str], threads: int | None = None, line: int = 0, stdout: int | None = None
+    arguments: Sequence[str],
+    threads: int | None = None,
+    line: int = 0,
+    stdout: int | None = None,
+    compiled: str | None = None,
 ) -> multiprocessing.Process:
     """Starts `udas` with these arguments; the process is killed if this one ends first.
 
@@ -31,10 +35,14 @@ def begin(
       line: of the terminal, below the present one, for its progress bars.
       stdout: file descriptor for what it prints; None = where this process prints. Errors and progress go to standard
         error.
+      compiled: directory through which processes of one machine share the programs that XLA compiles for them.
     """
     environment = {progress.LINE: str(line)}
     if threads is not None:
         environment |= {"TF_NUM_INTRAOP_THREADS": str(threads)}
+    if compiled is not None:
+        flags = (os.environ.get("TF_XLA_FLAGS"), f"--tf_xla_persistent_cache_directory={compiled}")
+        environment |= {"TF_XLA_FLAGS": " ".join(filter(None, flags))}
     context = multiprocessing.get_context(_KIND)
     if _KIND == "forkserver":
         context.set_forkserver_preload(_PRELOADED)
