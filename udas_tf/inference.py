@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -156,14 +157,24 @@ def pseudo_label(segmenter: keras.Model, images: tf.Tensor, views: int, seed: tf
 
 
 def maximum_confidence_distribution(
-    segmenter: keras.Model, images: tf.Tensor, views: int, seed: tf.Tensor
+    segmenter: keras.Model, images: tf.Tensor, views: int, seed: tf.Tensor, moved: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """The whole softmax of the view most confident at each pixel, float32 [B, H, W, C]. Arguments as above."""
+    """The whole softmax of the view most confident at each pixel, float32 [B, H, W, C]. Arguments as above.
+
+    With `moved`, transforms float32 [B, 2, 3], at the pixels to which these move the images; 0 where no image is.
+    """
     augmented, transforms = augment.k_views(images, views, seed)
-    distributions, seen = geometry.warp_back(probabilities(segmenter, _join(augmented)), _join(transforms))
-    distributions, seen = _split(distributions, views), _split(seen, views)
-    view = pseudo_labels.maximum_confidence(tf.reduce_max(distributions, -1), seen)
-    return pseudo_labels.choose(distributions, view)
+    distributions, transforms = probabilities(segmenter, _join(augmented)), _join(transforms)
+    confidence, seen = geometry.warp_back(tf.reduce_max(distributions, -1), transforms)
+    view = pseudo_labels.maximum_confidence(_split(confidence, views), _split(seen, views))
+    # The views' pixels are numbered, from 1, and the numbers moved, so that of C probabilities only those chosen are.
+    *size, classes = distributions.shape
+    numbers = tf.reshape(1 + tf.range(math.prod(size)), size)
+    chosen = pseudo_labels.choose(_split(geometry.warp_back(numbers, transforms)[0], views), view)
+    if moved is not None:
+        chosen = geometry.warp(chosen, moved, fill=0)
+    taken = tf.gather(tf.reshape(distributions, (-1, classes)), tf.maximum(chosen - 1, 0))
+    return tf.where(chosen[..., tf.newaxis] > 0, taken, 0.0)
 
 
 def _join(tensor: tf.Tensor) -> tf.Tensor:

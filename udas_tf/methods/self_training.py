@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from udas_tf import inference
-from udas_tf.data import geometry
 from udas_tf.losses.segmentation import cross_entropy, rectified_cross_entropy
 from udas_tf.losses.self_training import consistency
 from udas_tf.methods.method import Method
@@ -87,8 +86,9 @@ class SelfTraining(Method):
           float32 [B, H, W, C]; all zero at pixels that come from outside the image.
         """
         seed = tf.stack([self.seed, tf.cast(self.step, tf.int32)])
-        taught = inference.maximum_confidence_distribution(self.teacher, clean, self.consistency_views, seed)
-        return geometry.warp(taught, transforms, fill=0.0)
+        return inference.maximum_confidence_distribution(
+            self.teacher, clean, self.consistency_views, seed, moved=transforms
+        )
 
     def _reads_labelled(self) -> bool:
         return any(name == "L_consistency" or name.startswith("L_seg") for name in self.term_weights)
