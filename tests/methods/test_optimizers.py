@@ -161,7 +161,7 @@ def test_adamw_of_the_config(segmenter, section):
     section.optimizer = "adamw"
     optimizer = optimizers.segmenter_optimizer(section, segmenter)
     assert isinstance(optimizer, TorchAdam) and optimizer.built
-    assert (optimizer.beta_1, optimizer.beta_2, optimizer.weight_decay) == (0.9, 0.999, section.weight_decay)
+    assert (optimizer.beta_1, optimizer.beta_2, optimizer.decay) == (0.9, 0.999, section.weight_decay)
     np.testing.assert_allclose(optimizers.current_learning_rate(optimizer), section.learning_rate)
     assert optimizer.factors == {
         v.path: section.classifier_factor for v in deeplab_v2.classifier_variables(segmenter)

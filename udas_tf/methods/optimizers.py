@@ -71,15 +71,23 @@ class TorchAdam(keras.optimizers.Adam):
         factors: Mapping[str, float] | None = None,
         name="torch_adam",
     ):
-        super().__init__(
-            learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, weight_decay=decay, name=name
-        )
+        super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, name=name)
+        self.decay = decay
         self.factors = dict(factors or {})
+
+    def apply(self, grads, trainable_variables=None):
+        step = tf.cast(self.iterations + 1, tf.float32)
+        powers = self.beta_1**step, self.beta_2**step
+        # TensorFlow's epsilon joins the root before the correction. Once for all variables: they were a quarter of the graph.
+        self._of_step = (*powers, self.epsilon * tf.sqrt(1.0 - powers[1]))
+        super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        step = keras.ops.cast(self.iterations + 1, variable.dtype)
-        power_1, power_2 = self.beta_1**step, self.beta_2**step
+        power_1, power_2, epsilon = self._of_step
+        if self.decay:
+            with tf.control_dependencies([gradient]):  # as in SegmenterSGD
+                self.assign_sub(variable, learning_rate * self.decay * variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -89,8 +97,7 @@ class TorchAdam(keras.optimizers.Adam):
             lr=keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0),
             beta1=self.beta_1,
             beta2=self.beta_2,
-            epsilon=self.epsilon
-            * tf.sqrt(1.0 - power_2),  # TensorFlow's joins the root before the correction
+            epsilon=epsilon,
             grad=keras.ops.cast(gradient, variable.dtype),
         )
 

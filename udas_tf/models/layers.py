@@ -217,7 +217,8 @@ class GroupNorm(keras.layers.Layer):
             return statistic
         members = self.channels // self.groups
         grouped = tf.reshape(statistic, (-1, 1, 1, self.groups, members))
-        return tf.repeat(tf.reduce_mean(grouped, axis=-1), members, axis=-1)
+        means = tf.reduce_mean(grouped, axis=-1, keepdims=True)
+        return tf.reshape(tf.tile(means, (1, 1, 1, 1, members)), (-1, 1, 1, self.channels))
 
     def compute_output_shape(self, input_shape):
         return input_shape
