@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from udas_tf import command_flags as takes
 from udas_tf import config as configs
+from udas_tf import processes, processor
 from udas_tf.errors import UserError
 from udas_tf.loading import loading_tensorflow
 from udas_tf.run_dir import RunDir
@@ -114,6 +115,8 @@ def _run(given: Given) -> None:
         from udas_tf.stages import sharing
 
         sharing.share(config, run_dir, sharing.runs_in(given.reuse))
+    if min(config.jobs, processor.cores()) > 1 and not processor.GPU.exists():
+        processes.load_ahead()
     with loading_tensorflow():
         from udas_tf.report.tables import score_table
         from udas_tf.stages.run import run

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from udas_tf.data import image_files, streets
+from udas_tf.data import drawing, image_files, streets
 from udas_tf.data.image_files import LabelCode, Unusable
 from udas_tf.data.records import Sample, Skipped
 from udas_tf.errors import UserError
@@ -126,7 +126,7 @@ def of_streets(
     into = train_ids(CITYSCAPES, classes)
 
     def read(index: int, with_label: bool) -> Sample:
-        image, label = streets.render(domain, part, index, seed, size)
+        image, label = drawing.draw(domain, part, index, seed, size)
         label = into[label] if with_label else None
         return Sample(f"{domain}_{part}_{index:06d}", image, label, provenance=provenance)
 

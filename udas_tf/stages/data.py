@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from udas_tf import config as configs
-from udas_tf.data import datasets, records
+from udas_tf.data import datasets, drawing, records
 from udas_tf.data.in_order import in_order
 from udas_tf.data.splits import Split
 from udas_tf.errors import UserError
@@ -57,9 +57,12 @@ def prepare(config, run_dir: RunDir, strict: bool = False) -> None:
         at_full_size.data.size = config.data.target.val_full_size
         sets["target_val_full"] = ("validation", datasets.target_val(at_full_size, classes))
     sets = {name: (role, split) for name, (role, split) in sets.items() if split.count}
-    for name, (role, split) in sets.items():
-        manifest = _write(run_dir.data(name), role, split, config.data.shard_images, strict, f"data {name}")
-        _tell(name, split.warnings, manifest["skipped"], run_dir.data(name) / "manifest.json")
+    with drawing.on_all_cores(sum(split.count for _, split in sets.values())):
+        for name, (role, split) in sets.items():
+            manifest = _write(
+                run_dir.data(name), role, split, config.data.shard_images, strict, f"data {name}"
+            )
+            _tell(name, split.warnings, manifest["skipped"], run_dir.data(name) / "manifest.json")
     finish(directory, {"settings": settings, "sets": list(sets)})
 
 

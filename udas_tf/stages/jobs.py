@@ -16,10 +16,11 @@ from multiprocessing import Process
 import tensorflow as tf
 from absl import logging
 
+from udas_tf import processes
 from udas_tf.errors import UserError
 from udas_tf.processor import cores
 from udas_tf.run_dir import RunDir, is_finished
-from udas_tf.stages import processes, rounds
+from udas_tf.stages import rounds
 from udas_tf.stages.train import train_row, train_translation
 from udas_tf.stages.translate import translate
 

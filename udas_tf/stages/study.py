@@ -10,9 +10,10 @@ from queue import SimpleQueue
 from absl import logging
 
 from udas_tf import config as configs
+from udas_tf import processes
 from udas_tf.processor import cores
 from udas_tf.run_dir import MANIFEST, RunDir, finish, read_json
-from udas_tf.stages import jobs, processes, rounds, sharing
+from udas_tf.stages import jobs, rounds, sharing
 
 BASELINE, SUPERVISED = "no_adaptation", "supervised"
 REPORTED = "report.json"  # of a run, see stages/report.py

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from multiprocessing import forkserver
 
 from udas_tf import progress
 from udas_tf.errors import UserError
@@ -43,16 +44,22 @@ def begin(
     if compiled is not None:
         flags = (os.environ.get("TF_XLA_FLAGS"), f"--tf_xla_persistent_cache_directory={compiled}")
         environment |= {"TF_XLA_FLAGS": " ".join(filter(None, flags))}
+    load_ahead()
     context = multiprocessing.get_context(_KIND)
-    if _KIND == "forkserver":
-        context.set_forkserver_preload(_PRELOADED)
     process = context.Process(target=_udas, args=(list(arguments), os.environ | environment, stdout))
     process.start()
     return process
 
 
+def load_ahead() -> None:
+    """Begins to load TensorFlow for the processes to come, beside what this one does until then."""
+    if _KIND == "forkserver":
+        multiprocessing.set_forkserver_preload(_PRELOADED)
+        forkserver.ensure_running()
+
+
 def _udas(arguments: list[str], environment: dict[str, str], stdout: int | None) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     os.environ.update(environment)
     if stdout is not None:
         os.dup2(stdout, 1)
@@ -60,9 +67,14 @@ def _udas(arguments: list[str], environment: dict[str, str], stdout: int | None)
     runpy.run_module("udas_tf", run_name="__main__")
 
 
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os.kill(os.getpid(), signal.SIGKILL)
+def end_with_parent() -> None:
+    """From now on, this process of `multiprocessing` is killed when the one that began it ends."""
+
+    def end():
+        multiprocessing.parent_process().join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def check(name: str, code: int) -> None:

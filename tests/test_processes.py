@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from udas_tf import processes
 from udas_tf.errors import UserError
-from udas_tf.stages import processes
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 TINY = CHECKOUT / "tests/end_to_end/tiny.py"
 
 
@@ -21,7 +21,7 @@ def script(code: str, **options) -> subprocess.Popen:
 
 def test_output_goes_where_it_is_asked_for_and_the_exit_code_tells():
     code = """
-from udas_tf.stages import processes
+from udas_tf import processes
 asked = [(["--help"], None), (["train", "--help"], 2), (["train", "--stage=student"], None)]
 begun = [processes.begin(arguments, stdout=stdout) for arguments, stdout in asked]
 for process in begun:
@@ -44,7 +44,7 @@ def test_a_failure_is_raised_here(code, error):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_a_killed_process_leaves_none_behind(tmp_path):
     code = f"""
-from udas_tf.stages import processes
+from udas_tf import processes
 process = processes.begin(["run", "--config={TINY}", "--workdir={tmp_path}"], threads=1)
 print(process.pid, flush=True)
 process.join()
