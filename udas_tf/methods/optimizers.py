@@ -76,15 +76,15 @@ class TorchAdam(keras.optimizers.Adam):
         self.factors = dict(factors or {})
 
     def apply(self, grads, trainable_variables=None):
+        # Once for all variables: these were a quarter of the graph. Not as a tuple, which Keras would take for a part of the state.
         step = tf.cast(self.iterations + 1, tf.float32)
-        powers = self.beta_1**step, self.beta_2**step
-        # TensorFlow's epsilon joins the root before the correction. Once for all variables: they were a quarter of the graph.
-        self._of_step = (*powers, self.epsilon * tf.sqrt(1.0 - powers[1]))
+        self._power_1, self._power_2 = self.beta_1**step, self.beta_2**step
+        # TensorFlow's epsilon joins the root before the correction.
+        self._root_epsilon = self.epsilon * tf.sqrt(1.0 - self._power_2)
         super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        power_1, power_2, epsilon = self._of_step
         if self.decay:
             with tf.control_dependencies([gradient]):  # as in SegmenterSGD
                 self.assign_sub(variable, learning_rate * self.decay * variable)
@@ -92,12 +92,12 @@ class TorchAdam(keras.optimizers.Adam):
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
-            beta1_power=power_1,
-            beta2_power=power_2,
+            beta1_power=self._power_1,
+            beta2_power=self._power_2,
             lr=keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0),
             beta1=self.beta_1,
             beta2=self.beta_2,
-            epsilon=epsilon,
+            epsilon=self._root_epsilon,
             grad=keras.ops.cast(gradient, variable.dtype),
         )
 
