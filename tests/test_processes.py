@@ -35,6 +35,22 @@ print([process.exitcode for process in begun])
     assert "usage: udas train" not in printed
 
 
+def test_output_goes_where_this_process_prints_by_then(tmp_path):
+    code = """
+import os, sys
+from udas_tf import processes
+for name in sys.argv[1:]:
+    os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), 1)
+    process = processes.begin([os.path.basename(name), "--help"])
+    process.join()
+"""
+    files = [str(tmp_path / name) for name in ("train", "report")]
+    assert subprocess.run([sys.executable, "-c", code, *files], cwd=CHECKOUT, check=True).returncode == 0
+    for file in files:
+        (usage, *_) = Path(file).read_text().splitlines()
+        assert usage.startswith(f"usage: udas {Path(file).name} ")
+
+
 @pytest.mark.parametrize(("code", "error"), [(130, KeyboardInterrupt), (2, UserError), (-9, UserError)])
 def test_a_failure_is_raised_here(code, error):
     with pytest.raises(error):

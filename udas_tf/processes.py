@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, reduction
 
 from udas_tf import progress
 from udas_tf.errors import UserError
@@ -46,7 +46,8 @@ def begin(
         environment |= {"TF_XLA_FLAGS": " ".join(filter(None, flags))}
     load_ahead()
     context = multiprocessing.get_context(_KIND)
-    process = context.Process(target=_udas, args=(list(arguments), os.environ | environment, stdout))
+    outputs = _Descriptor(1 if stdout is None else stdout), _Descriptor(2)
+    process = context.Process(target=_udas, args=(list(arguments), os.environ | environment, outputs))
     process.start()
     return process
 
@@ -58,11 +59,26 @@ def load_ahead() -> None:
         forkserver.ensure_running()
 
 
-def _udas(arguments: list[str], environment: dict[str, str], stdout: int | None) -> None:
+class _Descriptor:
+    """A file descriptor of this process that arrives in another one as one of its own; a copy's others are those of what it
+    is a copy of."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def __reduce__(self):
+        return _received, (reduction.DupFd(self.number),)
+
+
+def _received(duplicate) -> int:
+    return duplicate.detach()
+
+
+def _udas(arguments: list[str], environment: dict[str, str], outputs: tuple[int, int]) -> None:
     end_with_parent()
     os.environ.update(environment)
-    if stdout is not None:
-        os.dup2(stdout, 1)
+    for number, received in enumerate(outputs, start=1):
+        os.dup2(received, number)
     sys.argv[1:] = arguments
     runpy.run_module("udas_tf", run_name="__main__")
 
