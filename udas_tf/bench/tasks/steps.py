@@ -6,12 +6,14 @@ import numpy as np
 import tensorflow as tf
 
 from udas_tf.bench import measuring
+from udas_tf.data.records import UNTUNED
 from udas_tf.methods.method import Method
 
 
 def timed_steps(method: Method, dataset: tf.data.Dataset, least_seconds: float) -> list[float]:
     """Seconds a step on the batches of an endless dataset, by the function that Keras's `fit` calls."""
     method.make_train_function()
+    dataset = dataset.with_options(UNTUNED)
     batches = iter(method.distribute_strategy.experimental_distribute_dataset(dataset))
     return measuring.timed_steps(
         step=lambda: method.train_function(batches),
