@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from udas_tf import cli, run_dir, verbs
+from udas_tf import cli, processes, run_dir, verbs
 from udas_tf import config as configs
 
 CHECKOUT = str(configs.configs_directory().parent)
@@ -25,7 +25,8 @@ sys.exit(99 if {"tensorflow", "keras"} & set(sys.modules) else code)
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """Every test in a directory of its own, with no UDAS_WORKDIR around."""
+    """Every test in a directory of its own, with no UDAS_WORKDIR around; none begins processes, or gets ready to."""
+    monkeypatch.setattr(processes, "load_ahead", lambda: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("UDAS_WORKDIR", raising=False)
 

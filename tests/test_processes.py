@@ -1,5 +1,6 @@
 """Commands in processes of their own: what comes of them, and that they end with the one that began them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -51,9 +52,84 @@ for name in sys.argv[1:]:
         assert usage.startswith(f"usage: udas {Path(file).name} ")
 
 
-@pytest.mark.parametrize(("code", "error"), [(130, KeyboardInterrupt), (2, UserError), (-9, UserError)])
-def test_a_failure_is_raised_here(code, error):
-    with pytest.raises(error):
+def test_a_long_path_of_the_temporary_directory_is_no_hindrance(tmp_path):
+    """A socket's path has 107 characters at most; a process begun anew does as well."""
+    code = """
+from udas_tf import processes
+assert processes.load_ahead() == "spawn"
+process = processes.begin(["report", "--help"], stdout=2)
+print(processes.wait(process))
+"""
+    longer = tmp_path / ("x" * 60)
+    longer.mkdir()
+    process = script(
+        code, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"TMPDIR": str(longer)}
+    )
+    printed, told = process.communicate(timeout=120)
+    assert (printed, process.returncode) == ("0\n", 0) and "usage: udas report" in told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes begin anew")
+def test_processes_begin_with_tensorflow_loaded():
+    code = """
+import multiprocessing
+from udas_tf import processes
+context = multiprocessing.get_context(processes.load_ahead())
+process = context.Process(target=exec, args=("import sys; sys.exit('udas_tf.stages.train' in sys.modules)", {}))
+process.start()
+print(processes.wait(process))
+"""
+    process = script(code, stdout=subprocess.PIPE)
+    assert process.communicate(timeout=120)[0] == "1\n"
+
+
+def test_exit_codes_are_right_in_several_threads():
+    """Python loses the exit code of a process that ends while another one is begun, unless these take turns."""
+    code = """
+import concurrent.futures, multiprocessing
+from udas_tf import processes
+
+def one(number):
+    process = multiprocessing.get_context("forkserver").Process(target=exit, args=(number % 3,))
+    with processes._one_at_a_time:
+        process.start()
+    return processes.wait(process)
+
+with concurrent.futures.ThreadPoolExecutor(4) as threads:
+    print(list(threads.map(one, range(60))))
+"""
+    process = script(code, stdout=subprocess.PIPE)
+    assert process.communicate(timeout=120)[0] == f"{[number % 3 for number in range(60)]}\n"
+
+
+def test_an_interrupt_of_this_process_alone_ends_the_others(tmp_path):
+    code = f"""
+from udas_tf import processes
+processes.GRACE = 0.5
+process = processes.begin(["run", "--config={TINY}", "--workdir={tmp_path}"], threads=1)
+print(process.pid, flush=True)
+processes.wait(process)
+"""
+    beginner = script(code, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pid = int(beginner.stdout.readline())
+    wait_for(lambda: (tmp_path / "data/manifest.json").exists())
+    beginner.send_signal(signal.SIGINT)
+    _, told = beginner.communicate(timeout=20)
+    assert told.rstrip().endswith("KeyboardInterrupt") and not lives(pid)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "told"),
+    [
+        (130, KeyboardInterrupt, None),
+        (2, UserError, "student_1 ended with exit code 2; it has said why above"),
+        (1, RuntimeError, "student_1 ended with exit code 1; its traceback is above"),
+        (-9, UserError, "student_1 was ended by SIGKILL, .* --config.jobs=1"),
+    ],
+)
+def test_a_failure_is_raised_here(code, error, told):
+    processes.check("student_1", 0)
+    with pytest.raises(error, match=told):
         processes.check("student_1", code)
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from udas_tf import processor
+from udas_tf.errors import UserError
 
 
 def test_a_process_with_fewer_threads_counts_as_many_cores(monkeypatch):
@@ -10,6 +11,11 @@ def test_a_process_with_fewer_threads_counts_as_many_cores(monkeypatch):
     assert processor.cores() == 1
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(usable + 1))
     assert processor.cores() == usable
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "0")  # TensorFlow's word for all
+    assert processor.cores() == usable
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "two")
+    with pytest.raises(UserError, match="TF_NUM_INTRAOP_THREADS='two' in the environment; expected a number"):
+        processor.cores()
 
 
 @pytest.mark.parametrize(

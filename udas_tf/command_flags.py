@@ -212,6 +212,6 @@ SUITE = partial(
     "suite",
     None,
     workloads.SUITES,
-    "what to measure; without it everything but adapt_xla, which is for GPUs",
+    "what to measure; without it everything but adapt_xla and cyclegan_xla, which are for GPUs",
 )
 REPEATS = partial(flags.DEFINE_integer, "repeats", 3, "processes that measure each workload", lower_bound=1)

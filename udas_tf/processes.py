@@ -8,17 +8,21 @@ import runpy
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
-from multiprocessing import forkserver, reduction
+from multiprocessing import connection, forkserver, reduction
+from pathlib import Path
+
+from absl import logging
 
 from udas_tf import progress
 from udas_tf.errors import UserError
 
-INTERRUPTED = 130
-# On Linux each begins as a copy of a process that has loaded TensorFlow, which takes seconds; elsewhere libraries do not
-# stand being copied.
-_KIND = "forkserver" if sys.platform == "linux" else "spawn"
-_PRELOADED = ["udas_tf.verbs", "udas_tf.stages.preloaded"]
+INTERRUPTED, MISTAKEN = 130, 2  # exit codes, see cli.py
+GRACE = 5.0  # seconds that processes have to end by themselves when this one is interrupted, as a terminal does to all
+_PRELOADED = ["udas_tf.stages.preloaded", "udas_tf.verbs"]
+# Whoever begins a process also asks after the others, and whoever waits for one of these meanwhile gets no exit code.
+_one_at_a_time = threading.Lock()
 
 
 def begin(
@@ -26,7 +30,7 @@ def begin(
     threads: int | None = None,
     line: int = 0,
     stdout: int | None = None,
-    compiled: str | None = None,
+    compiled: Path | None = None,
 ) -> multiprocessing.Process:
     """Starts `udas` with these arguments; the process is killed if this one ends first.
 
@@ -42,21 +46,60 @@ def begin(
     if threads is not None:
         environment |= {"TF_NUM_INTRAOP_THREADS": str(threads)}
     if compiled is not None:
-        flags = (os.environ.get("TF_XLA_FLAGS"), f"--tf_xla_persistent_cache_directory={compiled}")
+        flags = (os.environ.get("TF_XLA_FLAGS"), f'--tf_xla_persistent_cache_directory="{compiled}"')
         environment |= {"TF_XLA_FLAGS": " ".join(filter(None, flags))}
-    load_ahead()
-    context = multiprocessing.get_context(_KIND)
-    outputs = _Descriptor(1 if stdout is None else stdout), _Descriptor(2)
-    process = context.Process(target=_udas, args=(list(arguments), os.environ | environment, outputs))
-    process.start()
+    context = multiprocessing.get_context(load_ahead())
+    outputs = [os.dup(1 if stdout is None else stdout), os.dup(2)]
+    given = list(arguments), os.environ | environment, list(map(_Descriptor, outputs))
+    process = context.Process(target=_udas, args=given)
+    try:
+        with _one_at_a_time:
+            process.start()
+    finally:
+        for output in outputs:
+            os.close(output)
     return process
 
 
-def load_ahead() -> None:
-    """Begins to load TensorFlow for the processes to come, beside what this one does until then."""
-    if _KIND == "forkserver":
-        multiprocessing.set_forkserver_preload(_PRELOADED)
+def wait(process: multiprocessing.Process) -> int:
+    """Returns the exit code of a process that `begin` has begun, once it has ended; for any thread."""
+    try:
+        connection.wait([process.sentinel])
+    except KeyboardInterrupt:
+        end()
+        raise
+    with _one_at_a_time:
+        process.join()
+        return process.exitcode
+
+
+def end() -> None:
+    """Ends all that `begin` has begun: kills what has not ended within GRACE seconds."""
+    with _one_at_a_time:
+        begun = multiprocessing.active_children()
+    latest = time.monotonic() + GRACE
+    for process in begun:
+        connection.wait([process.sentinel], max(0.0, latest - time.monotonic()))
+        process.kill()
+
+
+def load_ahead() -> str:
+    """Begins to load TensorFlow for the processes to come, beside what this one does until then.
+
+    Returns:
+      multiprocessing's name for how these begin: on Linux as copies of a process that has loaded TensorFlow, which takes
+      seconds; elsewhere, where libraries do not stand being copied, anew. Also where the path of the temporary
+      directory is longer than a socket's may be.
+    """
+    if sys.platform != "linux":
+        return "spawn"
+    multiprocessing.set_forkserver_preload(_PRELOADED)
+    try:
         forkserver.ensure_running()
+    except OSError as error:
+        logging.debug("processes begin anew: %s", error)
+        return "spawn"
+    return "forkserver"
 
 
 class _Descriptor:
@@ -74,7 +117,7 @@ def _received(duplicate) -> int:
     return duplicate.detach()
 
 
-def _udas(arguments: list[str], environment: dict[str, str], outputs: tuple[int, int]) -> None:
+def _udas(arguments: list[str], environment: dict[str, str], outputs: list[int]) -> None:
     end_with_parent()
     os.environ.update(environment)
     for number, received in enumerate(outputs, start=1):
@@ -94,10 +137,26 @@ def end_with_parent() -> None:
 
 
 def check(name: str, code: int) -> None:
-    """KeyboardInterrupt or UserError, by the exit code of a process that made `name`; nothing where it succeeded."""
+    """Nothing, where a process that made `name` has succeeded.
+
+    Args:
+      name: of what it made.
+      code: its exit code, that of `udas`; negative where a signal ended it.
+
+    Raises:
+      KeyboardInterrupt: it was interrupted.
+      UserError: it met a mistake of the user's, or a signal ended it.
+      RuntimeError: it met a fault of the program's.
+    """
+    again = "The same command goes on where it was"
     if code == INTERRUPTED:
         raise KeyboardInterrupt
-    if code:
+    if code == MISTAKEN:
+        raise UserError(f"{name} ended with exit code {code}; it has said why above. {again}")
+    if code < 0:
         raise UserError(
-            f"{name} ended with exit code {code}; it has said why above. The same command goes on where it was"
+            f"{name} was ended by {signal.Signals(-code).name}, which systems do to processes when memory runs out. {again}, and "
+            "takes less memory with --config.jobs=1 or smaller batches"
         )
+    if code:
+        raise RuntimeError(f"{name} ended with exit code {code}; its traceback is above. {again}")

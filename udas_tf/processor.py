@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from udas_tf.errors import UserError
+
 CPU_INFO = Path("/proc/cpuinfo")
 GPU = Path("/dev/nvidia0")
 SEPARATE_BIASES = "--xla_disable_hlo_passes=cudnn-fused-convolution-rewriter"
@@ -11,9 +13,14 @@ BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # Intel's and AMD's instructions that on
 
 def cores() -> int:
     """Those that this process may use, or TF_NUM_INTRAOP_THREADS where that is fewer; where the system does not say
-    (macOS), all of the machine."""
+    (macOS), all of the machine. UserError when the variable is no number."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, int(os.environ.get("TF_NUM_INTRAOP_THREADS") or usable))
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or "0"
+    if not threads.isdecimal():
+        raise UserError(
+            f"TF_NUM_INTRAOP_THREADS={threads!r} in the environment; expected a number, 0 for all cores"
+        )
+    return min(usable, int(threads) or usable)
 
 
 def precision() -> str:

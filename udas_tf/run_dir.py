@@ -83,6 +83,11 @@ class RunDir:
         return self.path / "tensorboard" / name
 
     @property
+    def compiled(self) -> Path:
+        """What XLA has compiled for this run's processes; only while these run."""
+        return self.path / "compiled"
+
+    @property
     def report(self) -> Path:
         return self.path / "report"
 

@@ -115,6 +115,20 @@ def test_one_sees_through_twigs_whose_label_has_no_gaps():
     assert 0.1 < (seen[middle] == 1).mean() < 0.9 and set(np.unique(seen)) == {1, 2}
 
 
+def test_a_see_through_face_may_end_at_the_edge():
+    """Its top is the last row's lower edge but for less than corners are rounded by."""
+    camera = Pinhole((0.0, 1.5, 0.0), yaw=0.0, pitch=0.0, roll=0.0, focal=1.0, bonnet=0.0)
+    square = np.array([(-2, -2, 5), (2, -2, 5), (2, 2, 5), (-2, 2, 5)], np.float32)
+    low = camera.to_pixels(square[np.newaxis], (100, 100))[0, :, 1].min()
+    square[:, 1] += (99.99 - low) / (
+        camera.to_pixels(square[np.newaxis] + [0, 1, 0], (100, 100))[0, :, 1].min() - low
+    )
+    face = np.concatenate([square, square[-1:].repeat(4, 0)])
+    assert 99.98 < camera.to_pixels(face[np.newaxis], (100, 100))[..., 1].min() < 100
+    seen, covering = _face_numbers(camera, face[np.newaxis], np.array([Material.TWIGS]), (100, 100))
+    assert not seen.any() and not covering.any()
+
+
 def test_pictures_do_not_depend_on_numpys_global_state():
     np.random.seed(0)
     first = _digest("real", "val", 3)

@@ -35,6 +35,10 @@ def test_report_has_every_row_in_order(finished_run):
         assert row["miou"] == pytest.approx(np.mean(present))
 
 
+def test_nothing_is_left_of_the_processes(finished_run):
+    assert not (finished_run / "compiled").exists()
+
+
 def test_run_prints_its_table(finished_run):
     printed = (finished_run / "printed.txt").read_text()
     assert all(name in printed for name in ROWS)

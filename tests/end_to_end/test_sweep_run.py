@@ -30,6 +30,7 @@ def test_a_killed_sweep_goes_on_and_says_what_labels_buy(tmp_path):
     kill_when_finished(first / "training" / "no_adaptation", *flags)
     weights = first / "training" / "no_adaptation" / "segmenter.weights.h5"
     before = weights.stat().st_mtime_ns
+    assert any((first / "compiled").iterdir())  # the trainings beside each other share what XLA compiles
     result = json.loads(udas(*flags).stdout)
 
     assert weights.stat().st_mtime_ns == before
@@ -41,6 +42,7 @@ def test_a_killed_sweep_goes_on_and_says_what_labels_buy(tmp_path):
     for name in ("training/translate", "translated", "training/no_adaptation", "data/source_train"):
         assert (second / name).resolve() == (first / name).resolve()
     for run in (first, second):
+        assert not (run / "compiled").exists()
         rows = {row["name"]: row for row in json.loads((run / "report/report.json").read_text())["rows"]}
         assert rows["student_1"]["miou"] in [budget["udas"]["mean"] for budget in result["budgets"]]
     manifest = json.loads((first / "data/target_labelled/manifest.json").read_text())

@@ -152,9 +152,9 @@ def test_adamw_is_pytorchs_rule():
         TorchAdam(0.1, 0.9, 0.999, decay=0.5, factors={variables[1].path: 3.0}), variables
     )
     optimizer.apply([tf.constant([4.0, 0.5])] * 2, variables)
-    # 0.95 * w - 0.1, and with the head's rate 0.95 * w - 0.3
+    # 0.95 * w - 0.1, and with the head's rate 0.85 * w - 0.3
     np.testing.assert_allclose(variables[0], [0.85, -2.0], rtol=1e-6)
-    np.testing.assert_allclose(variables[1], [0.65, -2.2], rtol=1e-6)
+    np.testing.assert_allclose(variables[1], [0.55, -2.0], rtol=1e-6)
 
 
 def test_adamw_of_the_config(segmenter, section):

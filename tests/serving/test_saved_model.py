@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -103,6 +104,16 @@ def test_load_brings_classes_colours_and_provenance(directory):
     assert served.description["row"] == "cutmix"
     content = json.loads((directory / "assets.extra" / "udas.json").read_text())
     assert content["classes"] == ["road", "sky", "car"]
+
+
+def test_a_model_of_an_earlier_version_is_named(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / "model")
+    description = tmp_path / "model/assets.extra/udas.json"
+    content = json.loads(description.read_text())
+    del content["trained_size"]
+    description.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="model was exported by an earlier version; export the model again"):
+        saved_model.load(tmp_path / "model")
 
 
 def test_parity_holds_with_the_network_it_was_made_of_and_not_with_another(segmenter, directory):

@@ -60,6 +60,12 @@ def test_the_defaults_pass(name):
         ("uda", {"uda.batch_size": "0"}, "uda.batch_size=0; expected 1 or more"),
         ("translate", {"replicas": "2"}, "translate.batch_size=1 cannot be shared evenly by replicas=2"),
         ("source", {"source.scale": "0,1"}, "source.scale="),
+        ("uda", {"data.shuffle_images": "0"}, "data.shuffle_images=0; expected 1 or more"),
+        (
+            "uda",
+            {"data.repeat_below": "2"},
+            "data.repeat_below=2.0 is no share of the images; expected 0 to 1",
+        ),
         ("translate", {"translate.on_disagreement": "keep"}, "translate.on_disagreement='keep' is unknown"),
         ("translate", {"translate.max_disagreement": "2"}, "translate.max_disagreement=2.0; expected 0"),
         ("translate", {"data.size": "180,240"}, "translate.crop=\\(256, 256\\) is no part of data.size"),

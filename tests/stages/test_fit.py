@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from udas_tf import cli
+from udas_tf import cli, processes
 from udas_tf.errors import UserError
 from udas_tf.stages import fit
 
@@ -27,7 +27,8 @@ def test_as_many_gpus_as_share_a_batch_evenly(batch_size, gpus, used, monkeypatc
     assert mirrored == ([f"GPU:{number}" for number in range(used)] if used > 1 else [])
 
 
-def test_a_run_that_would_stop_on_its_way_does_not_begin(tmp_path, capsys):
+def test_a_run_that_would_stop_on_its_way_does_not_begin(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(processes, "load_ahead", lambda: None)
     workdir = tmp_path / "run"
     arguments = ["run", f"--config={TINY}", f"--workdir={workdir}", "--config.replicas=2"]
     assert cli.main(arguments) == 2

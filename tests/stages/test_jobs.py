@@ -1,7 +1,6 @@
 """What a run's jobs need, and that several at a time keep to it."""
 
 import multiprocessing
-import os
 import time
 
 import pytest
@@ -53,8 +52,8 @@ def log(tmp_path, monkeypatch):
     path.touch()
     took = {"a": 0.8, "b": 0.1, "c": 0.1, "d": 0.1, "e": 0.1}
 
-    def begin(job, run_dir, threads, line, compiled):
-        assert 0 <= line < 2 and os.path.isdir(compiled)
+    def begin(job, run_dir, threads, line):
+        assert 0 <= line < 2
         code = (
             f"import time\nopen({str(path)!r}, 'a').write('{job.name} begins {threads}\\n')\n"
             f"time.sleep({took[job.name]})\nopen({str(path)!r}, 'a').write('{job.name} ends\\n')\n"
@@ -102,11 +101,10 @@ def test_what_is_made_is_not_begun(log, tmp_path):
 
 
 def test_a_failure_stops_the_others(log, tmp_path):
-    begin = time.monotonic()
     with pytest.raises(UserError, match="b ended with exit code 2"):
         jobs.make([job("a"), job("b", code=2), job("c", "b")], RunDir(tmp_path), at_once=2)
-    time.sleep(1.0)
-    assert time.monotonic() - begin > 0.8 and "a ends" not in log()
+    time.sleep(1.0)  # more than a takes
+    assert "a ends" not in log()
     assert not any(line.startswith("c") for line in log())
 
 

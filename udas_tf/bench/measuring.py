@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import dataclasses
 import resource
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
 STEPS_AHEAD = 10
+LOOK_EVERY = 0.5  # seconds between two looks at the memory of several processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,3 +69,40 @@ def peak_memory(of: int = resource.RUSAGE_SELF) -> int:
     """Bytes this process ever held, or with RUSAGE_CHILDREN the largest of the processes that it waited for."""
     kilobyte = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(of).ru_maxrss * kilobyte
+
+
+@contextlib.contextmanager
+def watching_memory(pid: int) -> Iterator[list[int]]:
+    """Within it, looks at the memory of a process and of all that it began, directly or not: bytes of each look, first
+    one at once. On Linux alone."""
+    looks, over = [memory_of_all(pid)], threading.Event()
+
+    def look():
+        while not over.wait(LOOK_EVERY):
+            looks.append(memory_of_all(pid))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        over.set()
+        thread.join()
+
+
+def memory_of_all(pid: int) -> int:
+    """Bytes that a process and its descendants hold now, of what several share each its part."""
+    begun = collections.defaultdict(list)
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            begun[int(file.read_text().rpartition(")")[2].split()[1])].append(int(file.parent.name))
+    total, waiting = 0, [pid]
+    while waiting:
+        one = waiting.pop()
+        waiting += begun[one]
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = dict(
+                line.split(":") for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:]
+            )
+            total += int(fields["Pss"].split()[0]) * 1024
+    return total

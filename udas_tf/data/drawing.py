@@ -21,8 +21,11 @@ _pool: ProcessPoolExecutor | None = None
 
 @contextlib.contextmanager
 def on_all_cores(images: int) -> Iterator[None]:
-    """Within it `draw`, called by several threads, draws in as many processes as there are cores, if there are many images
-    to be drawn."""
+    """Within it `draw`, called by several threads, draws in as many processes as there are cores, begun as they are needed.
+
+    Args:
+      images: that may have to be drawn; with FEW or fewer, `draw` draws in this process.
+    """
     global _pool
     if images <= FEW or cores() == 1:
         yield

@@ -56,7 +56,7 @@ class TorchAdam(keras.optimizers.Adam):
     """Adam as PyTorch's: epsilon joins the root of the corrected second moment [Kingma 2015, algorithm 1].
 
     w <- w - factor * learning_rate * m_t / (sqrt(v_t) + epsilon), m_t and v_t divided by 1 - beta^t; with `decay`
-    w <- w - learning_rate * decay * w before it [Loshchilov 2019].
+    w <- w - factor * learning_rate * decay * w before it [Loshchilov 2019].
     Keras's own adds epsilon, 1e-7, before that correction: at the first step of beta_2 = 0.99 it weighs a
     hundred times as much, and discriminators of softmax maps have gradients of 1e-5 and less.
     """
@@ -85,16 +85,17 @@ class TorchAdam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
+        rate = keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0)
         if self.decay:
             with tf.control_dependencies([gradient]):  # as in SegmenterSGD
-                self.assign_sub(variable, learning_rate * self.decay * variable)
+                self.assign_sub(variable, rate * self.decay * variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
             beta1_power=self._power_1,
             beta2_power=self._power_2,
-            lr=keras.ops.cast(learning_rate, variable.dtype) * self.factors.get(self._paths[index], 1.0),
+            lr=rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self._root_epsilon,

@@ -107,6 +107,8 @@ def load(directory: Path) -> ServedModel:
     description = read_json(directory / DESCRIPTION)
     colours = tuple(tuple(colour) for colour in description["colours"])
     classes = ClassSet(description["class_set"], tuple(description["classes"]), colours)
+    if "trained_size" not in description:
+        raise UserError(f"{directory} was exported by an earlier version; export the model again")
     trained_size = tuple(description["trained_size"])
     size = description.get("size") and tuple(description["size"])
     return ServedModel(tf.saved_model.load(str(directory)), classes, trained_size, size, description)

@@ -41,6 +41,11 @@ def check(config, name: str) -> None:
             one_of(f"{name}.{key}", section[key], choices)
     _check_steps(config, name)
     _check_batch(config, name)
+    _at_least_one(config, "data.shuffle_images")
+    if not 0.0 <= config.data.repeat_below <= 1.0:
+        raise UserError(
+            f"data.repeat_below={config.data.repeat_below} is no share of the images; expected 0 to 1"
+        )
     if "scale" in section and not 0 < section.scale[0] <= section.scale[1]:
         raise UserError(f"{name}.scale={section.scale}; expected lowest,highest with 0 < lowest <= highest")
     if name == "translate":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import tempfile
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing import Process
@@ -73,17 +73,23 @@ def make(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
       at_once: 1 = one after the other, in this process; more = that many processes, which share the cores.
 
     Raises:
-      UserError: a process failed, having said why; the others are stopped and go on where they were another time.
+      KeyboardInterrupt, UserError, RuntimeError: a process failed (`processes.check`); the others are stopped and go on
+        where they were another time.
     """
     if at_once == 1:
         for job in pending:
             job.call()
         return
-    with tempfile.TemporaryDirectory(prefix="udas-compiled-") as compiled:
-        _make_beside(pending, run_dir, at_once, compiled)
+    # One left by a run that was killed may be of another processor or TensorFlow.
+    shutil.rmtree(run_dir.compiled, ignore_errors=True)
+    run_dir.compiled.mkdir(parents=True)
+    try:
+        _make_beside(pending, run_dir, at_once)
+    finally:
+        shutil.rmtree(run_dir.compiled)
 
 
-def _make_beside(pending: Sequence[Job], run_dir: RunDir, at_once: int, compiled: str) -> None:
+def _make_beside(pending: Sequence[Job], run_dir: RunDir, at_once: int) -> None:
     waiting = [job for job in pending if not job.done]
     made = {job.name for job in pending if job.done}
     running: dict[int, tuple[Job, Process]] = {}  # by the line that its progress bar has
@@ -94,7 +100,7 @@ def _make_beside(pending: Sequence[Job], run_dir: RunDir, at_once: int, compiled
             for job in startable:
                 waiting.remove(job)
                 line = min(set(range(at_once)) - running.keys())
-                running[line] = (job, _begin(job, run_dir, threads, line, compiled))
+                running[line] = (job, _begin(job, run_dir, threads, line))
             ended = [line for line, (_, process) in running.items() if process.exitcode is not None]
             for line in ended:
                 job, process = running.pop(line)
@@ -159,7 +165,7 @@ def _startable(waiting: Sequence[Job], made: set[str]) -> list[Job]:
     return sorted((job for job in waiting if made.issuperset(job.needs)), key=chain, reverse=True)
 
 
-def _begin(job: Job, run_dir: RunDir, threads: int, line: int, compiled: str) -> Process:
+def _begin(job: Job, run_dir: RunDir, threads: int, line: int) -> Process:
     logging.info("%s begins, on %d threads", job.name, threads)
     arguments = [*shlex.split(job.command), f"--workdir={run_dir.path}"]
-    return processes.begin(arguments, threads, line, compiled=compiled)
+    return processes.begin(arguments, threads, line, compiled=run_dir.compiled)

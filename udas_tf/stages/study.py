@@ -86,7 +86,11 @@ def side_by_side(
             lines.put(line)
 
     with ThreadPoolExecutor(at_once) as executor:
-        return list(executor.map(make, runs))
+        try:
+            return list(executor.map(make, runs))
+        except KeyboardInterrupt:
+            processes.end()  # the threads wait for them
+            raise
 
 
 def run_alone(run_dir: RunDir, threads: int | None = None, line: int = 0) -> None:
@@ -95,11 +99,7 @@ def run_alone(run_dir: RunDir, threads: int | None = None, line: int = 0) -> Non
     TensorFlow keeps what it compiled for a training until its process ends, which no study of many runs could afford.
 
     Raises:
-      UserError: it failed; it has said why.
+      KeyboardInterrupt, UserError, RuntimeError: it failed (`processes.check`).
     """
     process = processes.begin(["run", f"--workdir={run_dir.path}"], threads, line, stdout=2)
-    try:
-        process.join()
-        processes.check(f"the run in {run_dir.path}", process.exitcode)
-    finally:
-        process.kill()
+    processes.check(f"the run in {run_dir.path}", processes.wait(process))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from pathlib import Path
 
-from udas_tf.bench.measuring import Measured, peak_memory
+from udas_tf.bench.measuring import Measured, watching_memory
 from udas_tf.bench.tasks.commands import finish, udas
 from udas_tf.bench.workloads import TINY, Scale
 
@@ -24,5 +23,7 @@ def measure(scale: Scale, directory: Path) -> Measured:
     changes = TINY_RUN if scale == TINY else []
     workdir = tempfile.mkdtemp(dir=directory)
     start = time.perf_counter()
-    finish(udas("run", "--config=configs/quickstart.py", f"--workdir={workdir}", *changes))
-    return Measured([time.perf_counter() - start], {}, peak_memory(resource.RUSAGE_CHILDREN))
+    run = udas("run", "--config=configs/quickstart.py", f"--workdir={workdir}", *changes)
+    with watching_memory(run.pid) as looks:
+        finish(run)
+    return Measured([time.perf_counter() - start], {}, max(looks))
