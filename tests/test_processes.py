@@ -104,7 +104,9 @@ with concurrent.futures.ThreadPoolExecutor(4) as threads:
 
 def test_an_interrupt_of_this_process_alone_ends_the_others(tmp_path):
     code = f"""
+import signal
 from udas_tf import processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells ignore for what they run in the background
 processes.GRACE = 0.5
 process = processes.begin(["run", "--config={TINY}", "--workdir={tmp_path}"], threads=1)
 print(process.pid, flush=True)
