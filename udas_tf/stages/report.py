@@ -114,7 +114,7 @@ def _predictions(config, run_dir: RunDir, finished: list[rounds.Row]) -> list[Sh
     images = tf.stack([example["image"] for example in examples])
     network = networks.segmenter(config)
     # One network and one trace for all rows: loading weights changes the values of variables, not the graph.
-    predict = tf.function(lambda: inference.confidence_and_class(network, images))
+    predict = tf.function(lambda: inference.confidence_and_class(network, images), autograph=False)
     predicted = {}
     with progress.bar(len(finished), "report", "row") as bar:
         for row in finished:
