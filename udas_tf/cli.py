@@ -16,6 +16,7 @@ from absl import flags
 
 from udas_tf import config as configs
 from udas_tf.errors import UserError
+from udas_tf.processes import INTERRUPTED, MISTAKEN
 from udas_tf.verbs import VERBS, Given
 
 OVERRIDE = "--config."
@@ -29,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except UserError as error:
         print("udas:", " ".join(str(error).split()), file=sys.stderr)
-        return 2
+        return MISTAKEN
     except KeyboardInterrupt:
         print("\nudas: interrupted; the same command goes on where it was", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _dispatch(argv: list[str]) -> None:

@@ -18,7 +18,7 @@ from absl import logging
 from udas_tf import progress
 from udas_tf.errors import UserError
 
-INTERRUPTED, MISTAKEN = 130, 2  # exit codes, see cli.py
+INTERRUPTED, MISTAKEN = 130, 2  # exit codes of `udas`
 GRACE = 5.0  # seconds that processes have to end by themselves when this one is interrupted, as a terminal does to all
 _PRELOADED = ["udas_tf.stages.preloaded", "udas_tf.verbs"]
 # Whoever begins a process also asks after the others, and whoever waits for one of these meanwhile gets no exit code.
@@ -79,8 +79,8 @@ def end() -> None:
         begun = multiprocessing.active_children()
     latest = time.monotonic() + GRACE
     for process in begun:
-        connection.wait([process.sentinel], max(0.0, latest - time.monotonic()))
-        process.kill()
+        if not connection.wait([process.sentinel], max(0.0, latest - time.monotonic())):
+            process.kill()
 
 
 def load_ahead() -> str:

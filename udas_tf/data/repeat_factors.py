@@ -39,11 +39,16 @@ def repeat_factors(shown: Sequence[Collection[Hashable]], below: float) -> np.nd
     Returns:
       r, float64 [images], 1 or more.
     """
-    if not 0.0 < below <= 1.0:
-        raise UserError(f"data.repeat_below={below} is no share of the images; expected 0 to 1")
+    check_share(below)
     images_with = collections.Counter(name for classes in shown for name in classes)
     wanted = {name: math.sqrt(below * len(shown) / count) for name, count in images_with.items()}
     return np.array([max([1.0, *(wanted[name] for name in classes)]) for classes in shown])
+
+
+def check_share(below: float) -> None:
+    """UserError where `below`, of `repeat_factors`, is no share of the images."""
+    if not 0.0 < below <= 1.0:
+        raise UserError(f"data.repeat_below={below} is no share of the images; expected 0 to 1")
 
 
 def repeated(examples: tf.data.Dataset, factors: np.ndarray, seed: tf.Tensor) -> tf.data.Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from udas_tf.data import repeat_factors
 from udas_tf.errors import UserError
 from udas_tf.losses.adversarial import LOSSES
 from udas_tf.losses.segmentation import AGREEMENTS
@@ -42,10 +43,8 @@ def check(config, name: str) -> None:
     _check_steps(config, name)
     _check_batch(config, name)
     _at_least_one(config, "data.shuffle_images")
-    if not 0.0 <= config.data.repeat_below <= 1.0:
-        raise UserError(
-            f"data.repeat_below={config.data.repeat_below} is no share of the images; expected 0 to 1"
-        )
+    if config.data.repeat_below:
+        repeat_factors.check_share(config.data.repeat_below)
     if "scale" in section and not 0 < section.scale[0] <= section.scale[1]:
         raise UserError(f"{name}.scale={section.scale}; expected lowest,highest with 0 < lowest <= highest")
     if name == "translate":

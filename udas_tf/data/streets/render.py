@@ -84,9 +84,11 @@ def _paint_sheer(ids, covering, corners, number: int, pattern: np.ndarray, step:
     height, width = ids.shape
     (left, top), (right, bottom) = corners.min(0) >> _SHIFT, (corners.max(0) >> _SHIFT) + 2
     rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
-    inside = np.zeros((max(rows.stop - rows.start, 0), max(columns.stop - columns.start, 0)), np.uint8)
-    if not inside.size:  # by rounding, it lies beyond the edge that it reaches
+    if (
+        rows.stop <= rows.start or columns.stop <= columns.start
+    ):  # rounded, it lies beyond the edge that it reached
         return
+    inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
     offset = np.array([columns.start, rows.start]) << _SHIFT
     cv2.fillConvexPoly(inside, (corners - offset).astype(np.int32), 1, cv2.LINE_8, _SHIFT)
     row = ((np.arange(rows.start, rows.stop) - top) * step).astype(int) % TEXTURE_SIZE
