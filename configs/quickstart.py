@@ -3,14 +3,16 @@
 bin/udas run --config=configs/quickstart.py --workdir=runs/quickstart
 """
 
-from udas_tf import processor
+from ml_collections import ConfigDict
+
+from udas_tf import devices
 from udas_tf.config import base_config
 
 
-def get_config():
+def get_config() -> ConfigDict:
     config = base_config()
-    config.seed = 1  # the settings below were chosen on the scenes of seed 0, so none of those is scored here
-    config.precision = processor.precision()
+    config.seed = 1  # other scenes than those of seed 0, on which the settings below were chosen
+    config.precision = devices.precision()
     config.jobs = 2
     config.data.size = (96, 192)
     config.data.cache = True
@@ -19,36 +21,39 @@ def get_config():
     config.data.target.labelled = 20
     config.data.target.val_images = 100
     config.model.backbone = "compact"
-    config.model.width = 16
-    config.model.blocks = (1, 1, 1, 1)
+    config.model.compact.width = 16
+    config.model.compact.blocks = (1, 1, 1, 1)
     for section in (config.source, config.supervised, config.uda, config.student):
+        section.decay_steps = None
         section.batch_size = 4
         section.optimizer = "adamw"
         section.weight_decay = 1e-4
-        section.classifier_factor = 1.0
-        section.auto_share = 0.25  # some hundred steps are too few to learn under all of AutoAugment
+        section.head_lr_multiplier = 1.0
+        section.autoaugment_probability = 0.25  # a few hundred steps are too few with AutoAugment on every image
         section.log_every = 25
         section.checkpoint_every = 50
     for section in (config.source, config.supervised):
-        section.steps = section.schedule_steps = 800
+        section.steps = 800
         section.learning_rate = 3e-3
-    # There are no ImageNet weights here: adaptation starts from the network trained on the same source, and a
-    # student from its teacher.
-    for section, start, steps in ((config.uda, "source", 400), (config.student, "teacher", 350)):
-        section.start_from = start
-        section.steps = section.schedule_steps = steps
+    # There are no ImageNet weights here. Adaptation starts from the network trained on the same source, and a student
+    # from its teacher.
+    config.row.adaptation.start = "no_adaptation"
+    config.row.translation_adaptation.start = config.row.cutmix.start = "translation"
+    config.row.student.start = "teacher"
+    for section, steps in ((config.uda, 400), (config.student, 350)):
+        section.steps = steps
         section.learning_rate = 2e-3
-    # With the one threshold and every pixel alike, rare classes fade from round to round (docs/architecture.md).
-    config.pseudo_label.class_share = 0.6
-    config.student.mix_pseudo = True
-    config.student.class_balance = 0.3
+    # With one threshold for all classes, rare classes fade from round to round (docs/architecture.md, "Students").
+    config.pseudo_label.min_class_fraction = 0.6
+    config.student.cutmix_pseudo = True
+    config.student.class_weight_power = 0.3
     config.student.weight_pseudo = 0.5
     config.uda.discriminator_width = 8
     config.uda.discriminator_learning_rate = 1e-3
     config.uda.weight_adv_primary = 3e-2
     config.uda.weight_adv_auxiliary = 6e-3
     config.uda.weight_kl = 0.01
-    config.student.rounds = 2
+    config.row.student.rounds = 2
     config.translate.steps = 700
     config.translate.crop = (64, 64)
     config.translate.width = 16

@@ -11,9 +11,7 @@ from tqdm import tqdm
 # tqdm's own is for several processes, and one that is killed would leave its semaphore behind.
 tqdm.set_lock(threading.RLock())
 
-LINE = (
-    "UDAS_PROGRESS_LINE"  # in the environment: lines below the present one, where several processes show bars
-)
+LINE = "UDAS_PROGRESS_LINE"  # in the environment: lines below the present one, where several processes show bars
 
 
 def bar(total: int, label: str, unit: str, initial: int = 0, leave: bool = True) -> tqdm:

@@ -2,13 +2,15 @@
 
 bin/udas run --config=configs/methods/adaptsegnet_single.py:configs/quickstart.py --workdir=runs/adaptsegnet_single
 
-As configs/methods/adaptsegnet.py, with the primary classifier and its discriminator alone.
+configs/methods/adaptsegnet.py with the primary classifier and its discriminator alone.
 """
+
+from ml_collections import ConfigDict
 
 from udas_tf.config import load
 
 
-def get_config(base: str = "configs/gta5_to_cityscapes.py"):
+def get_config(base: str = "configs/gta5_to_cityscapes.py") -> ConfigDict:
     config = load(f"configs/methods/adaptsegnet.py:{base}")
     config.model.auxiliary = False
     return config
