@@ -90,6 +90,16 @@ def test_first_start_installs_with_constraints_and_runs_the_command(checkout):
     assert f"--constraint {checkout.path}/constraints.txt --editable {checkout.path}[test" in log
 
 
+@pytest.mark.parametrize(("status", "extras"), [(0, "[test,gpu]"), (2, "[test]")])
+def test_the_libraries_for_gpus_come_where_a_gpu_has_a_device_file(checkout, status, extras):
+    """`ls` stands in for the machine's. A container may have been given /dev/nvidia1 alone."""
+    ls = checkout.fake / "ls"
+    ls.write_text(f'#!/bin/sh\ncase "$1" in /dev/nvidia[0-9]* | "/dev/nvidia[0-9]*") exit {status} ;; esac\nexit 3\n')
+    ls.chmod(0o755)
+    checkout.udas()
+    assert f"--editable {checkout.path}{extras}\n" in (checkout.fake / "log").read_text()
+
+
 def test_second_start_installs_nothing(checkout):
     checkout.udas()
     result = checkout.udas("report")
@@ -119,7 +129,7 @@ def test_changed_requirements_are_installed_over(checkout, file):
     assert checkout.udas().steps == []
 
 
-def test_a_failed_installation_is_told_and_begun_again(checkout):
+def test_a_failed_installation_is_reported_and_begun_again(checkout):
     (checkout.fake / "broken").touch()
     result = checkout.udas("run")
     assert result.returncode == 1 and "the installation failed" in result.stderr and result.stdout == ""
@@ -162,9 +172,9 @@ def test_two_first_starts_take_turns(checkout):
         )
         for _ in range(2)
     ]
-    told = [process.communicate() for process in starts]
-    assert [out for out, _ in told] == [b"ran: -I -m udas_tf\n"] * 2
-    assert sum(b"waiting for it" in err for _, err in told) == 1
+    outputs = [process.communicate() for process in starts]
+    assert [out for out, _ in outputs] == [b"ran: -I -m udas_tf\n"] * 2
+    assert sum(b"waiting for it" in err for _, err in outputs) == 1
     assert checkout.steps() == ["venv", "pip"]
 
 
@@ -178,7 +188,7 @@ def test_another_python_or_another_place_starts_anew(checkout):
     assert checkout.udas().steps == ["venv", "pip"]
 
 
-def test_no_suitable_python_is_told_in_one_line(checkout):
+def test_without_a_suitable_python_there_is_one_line(checkout):
     (checkout.fake / "version").write_text("3.9.0")
     checkout_python = {**checkout.environment, "UDAS_PYTHON": "python3"}
     result = subprocess.run([checkout.path / "bin/udas"], env=checkout_python, text=True, capture_output=True)

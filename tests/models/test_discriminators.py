@@ -86,9 +86,7 @@ def test_patch_gan():
 def test_patch_gan_scores_see_70_pixels():
     """Growing back from one score: (n - 1) stride + 4 over strides 1, 1, 2, 2, 2."""
     seen = 1
-    for layer in reversed(
-        [layer for layer in discriminators.patch_gan(8).layers if hasattr(layer, "kernel")]
-    ):
+    for layer in reversed([layer for layer in discriminators.patch_gan(8).layers if hasattr(layer, "kernel")]):
         seen = (seen - 1) * layer.strides[0] + layer.kernel_size[0]
     assert seen == 70
 

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from udas_tf import devices
 from udas_tf.errors import UserError
-from udas_tf.models import convolutions, layers
+from udas_tf.models import layers
+from udas_tf.models.kernels import convolutions
 
 
 @pytest.fixture
@@ -23,9 +25,7 @@ def convolve(x, kernel, strides, pixels, dilation=1):
     for i in range(height):
         for j in range(width):
             top, left = i * strides, j * strides
-            patch = padded[
-                :, top : top + dilation * size : dilation, left : left + dilation * size : dilation
-            ]
+            patch = padded[:, top : top + dilation * size : dilation, left : left + dilation * size : dilation]
             out[:, i, j] = np.tensordot(patch, kernel, axes=3)
     return out
 
@@ -36,36 +36,12 @@ def convolve(x, kernel, strides, pixels, dilation=1):
      ((15, 12), 7, 2, 1), ((9, 8), 1, 2, 1), ((9, 8), 1, 1, 1), ((5, 6), 3, 1, 6)],
 )  # fmt: skip
 def test_symmetric_convolution(rng, size, kernel, strides, dilation):
-    layer = layers.SymmetricConv2D(
-        4, kernel, strides=strides, dilation_rate=dilation, bias_initializer="ones"
-    )
+    layer = layers.SymmetricConv2D(4, kernel, strides=strides, dilation_rate=dilation, bias_initializer="ones")
     x = rng.normal(size=(2, *size, 3)).astype("float32")
     got = layer(x)
     expected = convolve(x, np.asarray(layer.kernel), strides, dilation * (kernel - 1) // 2, dilation) + 1
     np.testing.assert_allclose(got, expected, atol=1e-5)
     assert layer.compute_output_shape(x.shape) == got.shape
-
-
-@pytest.mark.parametrize(
-    "images",
-    [(2, 5, 7, 6), pytest.param((None, None, None, 6), id="any size")],
-)
-def test_gradients_of_a_pointwise_convolution(rng, images):
-    x = tf.constant(rng.normal(size=(2, 5, 7, 6)), tf.float32)
-    kernel, upstream = (
-        tf.constant(rng.normal(size=size), tf.float32) for size in ((1, 1, 6, 4), (2, 5, 7, 4))
-    )
-
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec(images)])
-    def gradients(x):
-        with tf.GradientTape() as tape:
-            tape.watch((x, kernel))
-            found = tf.reduce_sum(convolutions.symmetric_convolution(x, kernel, 1, 1) * upstream)
-        return tape.gradient(found, (x, kernel))
-
-    of_images, of_kernel = gradients(x)
-    np.testing.assert_allclose(of_images, np.einsum("bhwf,ijcf->bhwc", upstream, kernel), atol=1e-5)
-    np.testing.assert_allclose(of_kernel[0, 0], np.einsum("bhwc,bhwf->cf", x, upstream), atol=1e-4)
 
 
 @pytest.mark.parametrize(("channels", "filters"), [(3, 8), (8, 1), (3, 5), (16, 8)])
@@ -74,14 +50,12 @@ def test_a_gpu_in_half_precision_gets_channels_in_eights(rng, kind, channels, fi
     images = tf.constant(rng.normal(size=(2, 9, 12, channels)), tf.bfloat16)
     layer = kind(filters, 3, dtype="mixed_bfloat16")
     expected = layer(images)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
     traced = tf.function(layer, autograph=False).get_concrete_function(images)
     [kernel] = [one.inputs[1].shape for one in traced.graph.get_operations() if one.type == "Conv2D"]
     assert kernel[2:] == [-(-count // 8) * 8 for count in (channels, filters)]
     found = layer(images)  # not what is traced: oneDNN joins padding and convolution, but not over channels
-    np.testing.assert_allclose(
-        tf.cast(found, tf.float32), tf.cast(expected, tf.float32), rtol=2e-2, atol=2e-2
-    )
+    np.testing.assert_allclose(tf.cast(found, tf.float32), tf.cast(expected, tf.float32), rtol=2e-2, atol=2e-2)
 
 
 def test_dilation_where_tensorflow_has_no_gradient_for_it(rng, monkeypatch):
@@ -90,28 +64,6 @@ def test_dilation_where_tensorflow_has_no_gradient_for_it(rng, monkeypatch):
     direct = layer(x)
     monkeypatch.setattr(convolutions, "_differentiates_dilation", lambda dtype: False)
     np.testing.assert_allclose(layer(x), direct, atol=1e-5)
-
-
-@pytest.mark.parametrize(("size", "dilation"), [((7, 9), 2), ((8, 5), 4), ((3, 4), 6)])
-@pytest.mark.parametrize("static", [True, False])
-def test_a_gpu_gets_the_kernel_gradient_without_dilation(rng, size, dilation, static, monkeypatch):
-    x, upstream = (tf.constant(rng.normal(size=(2, *size, count)), tf.float32) for count in (5, 4))
-    kernel = tf.constant(rng.normal(size=(3, 3, 5, 4)), tf.float32)
-
-    def gradients(x):
-        with tf.GradientTape() as tape:
-            tape.watch((x, kernel))
-            found = convolutions.symmetric_convolution(x, kernel, 1, dilation)
-        return found, *tape.gradient(found, (x, kernel), upstream)
-
-    expected = gradients(x)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-    spec = tf.TensorSpec((2, *size, 5) if static else (None, None, None, 5))
-    traced = tf.function(gradients, autograph=False, input_signature=[spec]).get_concrete_function()
-    kinds = [one for one in traced.graph.get_operations() if one.type == "Conv2DBackpropFilter"]
-    assert [one.get_attr("dilations") for one in kinds] == [[1, 1, 1, 1]]
-    for one, other in zip(traced(x), expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 @pytest.mark.parametrize(("size", "dilation"), [((7, 9), 2), ((5, 4), 3), ((5, 4), 12)])
@@ -155,8 +107,7 @@ def frozen(rng):
 def test_frozen_batch_norm_is_convolution_then_batch_norm(frozen, rng):
     x = rng.normal(size=(2, 9, 12, 4)).astype("float32")
     gamma, beta, mean, variance = (
-        np.asarray(w, np.float64)
-        for w in (frozen.gamma, frozen.beta, frozen.moving_mean, frozen.moving_variance)
+        np.asarray(w, np.float64) for w in (frozen.gamma, frozen.beta, frozen.moving_mean, frozen.moving_variance)
     )
     normed = (convolve(x, np.asarray(frozen.kernel), 2, 1) - mean) / np.sqrt(variance + 1e-5) * gamma + beta
     np.testing.assert_allclose(frozen(x, training=True), np.maximum(normed, 0), atol=1e-4)
@@ -173,103 +124,6 @@ def test_only_the_kernel_of_frozen_batch_norm_moves(frozen, rng):
     assert moved == {"kernel"}
     frozen.trainable = True
     assert [w.name for w in frozen.trainable_weights] == ["kernel"]
-
-
-@pytest.mark.parametrize("groups", [1, 4, -1])
-def test_group_norm(rng, groups):
-    x = rng.normal(3, 2, size=(3, 5, 7, 8)).astype("float32")
-    layer = layers.GroupNorm(groups)
-    layer.build(x.shape)
-    gamma, beta = rng.normal(size=(2, 8))
-    layer.gamma.assign(gamma)
-    layer.beta.assign(beta)
-    grouped = x.astype(np.float64).reshape(3, 35, 8 if groups == -1 else groups, -1)
-    mean, variance = (f(grouped, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
-    expected = ((grouped - mean) / np.sqrt(variance + 1e-5)).reshape(x.shape) * gamma + beta
-    np.testing.assert_allclose(layer(x), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize(("groups", "affine"), [(1, True), (4, True), (-1, True), (-1, False)])
-def test_gradient_of_group_norm(rng, groups, affine):
-    """Against the one that TensorFlow derives from the definition, in float64."""
-    x, weights = rng.normal(3, 2, size=(2, 3, 5, 7, 8))
-    gamma, beta = rng.normal(size=(2, 8)) if affine else (np.ones(8), np.zeros(8))
-    layer = layers.GroupNorm(groups, affine)
-    layer.build(x.shape)
-    if affine:
-        layer.gamma.assign(gamma)
-        layer.beta.assign(beta)
-    x, gamma, beta = (tf.constant(array) for array in (x, gamma, beta))
-    with tf.GradientTape() as tape:
-        tape.watch([x, gamma, beta])
-        grouped = tf.reshape(x, (3, 35, 8 if groups == -1 else groups, -1))
-        mean, variance = tf.nn.moments(grouped, (1, 3), keepdims=True)
-        normalized = tf.reshape((grouped - mean) / tf.sqrt(variance + 1e-5), x.shape)
-        loss = tf.reduce_sum((normalized * gamma + beta) * weights)
-    expected = tape.gradient(loss, [x, gamma, beta])[: 3 if affine else 1]
-    inputs = tf.cast(x, tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        loss = tf.reduce_sum(layer(inputs) * weights.astype("float32"))
-    found = tape.gradient(loss, [inputs, *layer.trainable_variables])
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
-
-
-def test_instance_norm_of_a_constant_image_is_zero():
-    layer = layers.GroupNorm(groups=-1, affine=False)
-    np.testing.assert_allclose(layer(tf.fill((1, 64, 64, 2), 3.1)), np.zeros((1, 64, 64, 2)), atol=1e-2)
-    assert layer.count_params() == 0
-
-
-@pytest.mark.parametrize("affine", [True, False])
-@pytest.mark.parametrize("size", [(1, 9, 7), (3, 9, 7), (1, 192, 384)])
-def test_instance_norm_in_bfloat16_by_batch_norm(rng, affine, size):
-    """Image by image, the float32 layer's result and gradients."""
-    half, whole = (layers.GroupNorm(-1, affine, dtype=dtype) for dtype in ("mixed_bfloat16", "float32"))
-    images = tf.cast(rng.normal(3, 2, size=(*size, 4)), tf.bfloat16)
-    upstream = tf.cast(rng.normal(size=images.shape), tf.bfloat16)
-    for layer in (half, whole):
-        layer.build(images.shape)
-    for one, other in zip(half.weights, whole.weights, strict=True):
-        one.assign(rng.normal(size=4))
-        other.assign(one)
-
-    def gradients(layer, dtype):
-        inputs = tf.cast(images, dtype)
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            found = layer(inputs)
-        weights = [weight.value for weight in layer.weights]
-        return found, *tape.gradient(found, [inputs, *weights], tf.cast(upstream, dtype))
-
-    found, expected = gradients(half, tf.bfloat16), gradients(whole, tf.float32)
-    for one, other in zip(found[:2], expected[:2], strict=True):
-        np.testing.assert_allclose(tf.cast(one, tf.float32), other, rtol=2e-2, atol=4e-2)
-    for one, other in zip(found[2:], expected[2:], strict=True):  # sums over all pixels
-        np.testing.assert_allclose(one, other, rtol=2e-2, atol=2e-2 * np.sqrt(np.prod(size)))
-
-
-@pytest.mark.parametrize(
-    ("size", "dtype", "kernels"),
-    [
-        ((2, 8, 8, 3), tf.bfloat16, 2),
-        ((None, 8, 8, 3), tf.bfloat16, 0),
-        ((2, None, 8, 3), tf.bfloat16, 0),
-        ((2, 8, 8, 3), tf.float32, 0),
-    ],
-)
-def test_batch_norm_does_it_in_bfloat16_where_the_size_is_known(size, dtype, kernels):
-    layer = layers.GroupNorm(-1, affine=False, dtype="mixed_bfloat16" if dtype == tf.bfloat16 else "float32")
-    traced = tf.function(layer, autograph=False).get_concrete_function(tf.TensorSpec(size, dtype))
-    assert sum(one.type == "FusedBatchNormV3" for one in traced.graph.get_operations()) == kernels
-
-
-@pytest.mark.parametrize("size", [(16, 16), (256, 256), (256, 512)])
-def test_instance_norm_of_a_constant_image_is_zero_in_bfloat16(rng, size):
-    layer = layers.GroupNorm(-1, affine=False, dtype="mixed_bfloat16")
-    colours = tf.cast(rng.uniform(-4, 4, 16), tf.bfloat16)
-    np.testing.assert_array_equal(tf.cast(layer(tf.broadcast_to(colours, (1, *size, 16))), tf.float32), 0.0)
 
 
 def test_groups_must_divide_channels():
@@ -295,31 +149,6 @@ def test_reflection_padding_does_not_repeat_the_border():
     np.testing.assert_array_equal(got, [2, 1, 0, 1, 2, 1, 0])
 
 
-@pytest.mark.parametrize("gpu", [False, True])
-@pytest.mark.parametrize("static", [True, False])
-def test_reflection_padding_and_its_gradient(rng, static, gpu, monkeypatch):
-    if gpu:
-        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-    x, upstream = (tf.constant(rng.normal(size=size), tf.float32) for size in ((2, 5, 6, 3), (2, 9, 10, 3)))
-
-    @tf.function(
-        autograph=False, input_signature=[tf.TensorSpec(x.shape if static else (None, None, None, 3))]
-    )
-    def gradients(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            padded = layers.ReflectionPadding2D(2)(x)
-        return padded, tape.gradient(padded, x, upstream)
-
-    padded, gradient = gradients(x)
-    around = ((0, 0), (2, 2), (2, 2), (0, 0))
-    np.testing.assert_array_equal(padded, np.pad(x, around, mode="reflect"))
-    pixels = np.pad(np.arange(60).reshape(2, 5, 6, 1), around, mode="reflect")[..., 0]
-    expected = np.zeros((60, 3))
-    np.add.at(expected, pixels.reshape(-1), upstream.numpy().reshape(-1, 3))
-    np.testing.assert_allclose(gradient, expected.reshape(x.shape), atol=1e-5)
-
-
 def test_caffe_normalization():
     got = layers.CaffeNormalization()(np.array([[[[255.0, 128.0, 0.0]]]]))
     np.testing.assert_allclose(got, [[[[-104.00699, 11.33123, 132.32109]]]], rtol=1e-5)
@@ -335,9 +164,7 @@ def test_a_dilated_convolution_has_gradients_in_every_precision(policy):
         total = tf.reduce_sum(tf.cast(layer(images), tf.float32))
     gradient = tape.gradient(total, images)
     # Every input pixel is seen once through each of the kernel's nine taps that lies within the image's reach.
-    np.testing.assert_allclose(
-        gradient[0, 3, 3], layer.kernel.numpy().sum(axis=(0, 1, 3)), rtol=2e-2, atol=2e-2
-    )
+    np.testing.assert_allclose(gradient[0, 3, 3], layer.kernel.numpy().sum(axis=(0, 1, 3)), rtol=2e-2, atol=2e-2)
 
 
 @pytest.fixture
@@ -402,3 +229,49 @@ def test_the_gradient_of_a_bias_is_the_sum_over_all_cells(policy):
         return tape.gradient(loss, layer.bias)
 
     np.testing.assert_allclose(gradient(tf.zeros((4, 64, 64, 3))), [4 * 64 * 64] * 2)
+
+
+@pytest.mark.parametrize("size", [(2, 10, 14), (None, None, None)])
+def test_four_columns_at_a_time_are_those_one_by_one(rng, size, monkeypatch):
+    layer = layers.FourColumnsConv2D(3, 7, bias_initializer="ones")
+    images = tf.constant(rng.normal(size=(2, 10, 14, 5)), tf.float32)
+    upstream = tf.constant(rng.normal(size=(2, 4, 8, 3)), tf.float32)
+    layer.build(images.shape)
+
+    def gradients(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            found = layer(images)
+        return found, *tape.gradient(found, (images, layer.kernel.value), upstream)
+
+    traced = tf.function(gradients, input_signature=[tf.TensorSpec((*size, 5))])
+    found = traced(images)
+    assert [one.get_attr("strides") for one in _convolutions(traced)] == [[1, 1, 4, 1]]
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
+    assert found[0].shape == layer.compute_output_shape(images.shape) == upstream.shape
+    for one, expected in zip(found, gradients(images), strict=True):
+        np.testing.assert_allclose(one, expected, atol=1e-4)
+
+
+def _convolutions(traced):
+    graph = traced.get_concrete_function().graph
+    return [one for one in graph.get_operations() if one.type == "Conv2D"]
+
+
+@pytest.mark.parametrize(("size", "padded"), [((64, 32), (64, 32)), ((33, 31), (64, 32))])
+def test_padding_repeats_the_border(size, padded):
+    image = np.random.default_rng(0).uniform(size=(1, *size, 2)).astype("float32")
+    layer = layers.PadToMultiple(32)
+    out = layer(image)
+    down, right = padded[0] - size[0], padded[1] - size[1]
+    np.testing.assert_array_equal(out, np.pad(image, ((0, 0), (0, down), (0, right), (0, 0)), mode="edge"))
+    assert layer.compute_output_shape(image.shape) == out.shape
+    assert layer.compute_output_shape((None, None, size[1], 2)) == (None, None, padded[1], 2)
+
+
+def test_resizing_aligns_edges_or_corners():
+    """Two cells 0 and 3: their edges at 0 and 4 pixels, or their centres on the first and the last of four pixels."""
+    cells, image = tf.constant([0.0, 3.0])[None, None, :, None], tf.zeros((1, 1, 4, 3))
+    edges, corners = (layers.ResizeLike(corners)([cells, image])[0, 0, :, 0] for corners in (False, True))
+    np.testing.assert_allclose(edges, [0, 0.75, 2.25, 3], atol=1e-6)
+    np.testing.assert_allclose(corners, [0, 1, 2, 3], atol=1e-6)

@@ -1,17 +1,21 @@
 """Discriminators. Each is a functional model that returns a list of score maps, one a scale, of float32
 logits.
 
-The first two judge segmentations (softmax probabilities [batch, height, width, C]), the third features, the fourth
-images.
+The first two judge segmentations (softmax probabilities [batch, height, width, C]), the third features, the
+fourth images.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from udas_tf.models.layers import ChannelDropout, GroupNorm, SymmetricConv2D
+from udas_tf.models.layers import ChannelDropout, GroupNorm, Shape, SymmetricConv2D
 
 
 @keras.saving.register_keras_serializable(package="udas_tf")
@@ -19,14 +23,14 @@ class Discriminator(keras.Model):
     """Functional model that returns a list of score maps even where there is one, which Keras would
     unpack."""
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> list[tf.Tensor]:
         return tf.nest.flatten(super().call(inputs, training=training, mask=mask))
 
 
 # --- of segmentations ---------------------------------------------------------------------------------------
 
 
-def fully_convolutional(num_classes=19, width=64) -> keras.Model:
+def fully_convolutional(num_classes: int = 19, width: int = 64) -> keras.Model:
     """AdaptSegNet's FCDiscriminator: five 4x4 convolutions of stride 2, C -> width, x2, x4, x8 -> 1,
     LeakyReLU 0.2.
 
@@ -39,12 +43,12 @@ def fully_convolutional(num_classes=19, width=64) -> keras.Model:
         x = _torch_default_conv(x, width * 2**index, f"conv{index + 1}")
         x = layers.LeakyReLU(0.2, name=f"conv{index + 1}_lrelu")(x)
     scores = _torch_default_conv(x, 1, "classifier")
-    return Discriminator(
-        probabilities, [_float32(scores, "scores")], name="fully_convolutional_discriminator"
-    )
+    return Discriminator(probabilities, [_float32(scores, "scores")], name="fully_convolutional_discriminator")
 
 
-def _torch_default_conv(x, filters, name, kernel_size=4, strides=2):
+def _torch_default_conv(
+    x: keras.KerasTensor, filters: int, name: str, kernel_size: int = 4, strides: int = 2
+) -> keras.KerasTensor:
     bound = 1 / math.sqrt(kernel_size**2 * x.shape[-1])
     uniform = [initializers.RandomUniform(-bound, bound) for _ in range(2)]
     return SymmetricConv2D(
@@ -57,7 +61,7 @@ def _torch_default_conv(x, filters, name, kernel_size=4, strides=2):
     )(x)
 
 
-def multi_scale(num_classes=19, width=32, scales=3) -> keras.Model:
+def multi_scale(num_classes: int = 19, width: int = 32, scales: int = 3) -> keras.Model:
     """MsImageDis as Seg-Uncertainty uses it: the same network, with weights of its own, at 1, 1/2, 1/4, ...
     size.
 
@@ -77,10 +81,8 @@ def multi_scale(num_classes=19, width=32, scales=3) -> keras.Model:
     return Discriminator(probabilities, scores, name="multi_scale_discriminator")
 
 
-def _one_scale(x, width, name):
-    for index, (filters, strides) in enumerate(
-        [(width, 2), (width, 1), (width, 2), (width, 1), (2 * width, 2)]
-    ):
+def _one_scale(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
+    for index, (filters, strides) in enumerate([(width, 2), (width, 1), (width, 2), (width, 1), (2 * width, 2)]):
         x = _conv_lrelu(x, filters, 3, f"{name}_{index}", strides)
     for index in range(5, 9):
         y = _conv_lrelu(x, 2 * width, 3, f"{name}_{index}_0")
@@ -96,31 +98,32 @@ class HalvingAveragePool2D(layers.Layer):
     PyTorch's AvgPool2d(3, 2, padding=1, count_include_pad=False).
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         border = [[0, 0], [1, 1], [1, 1], [0, 0]]
         inside = tf.pad(tf.ones_like(inputs[:1, :, :, :1]), border)
         return _mean_3x3(tf.pad(inputs, border)) / _mean_3x3(inside)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, channels = input_shape
         return (batch, *(size if size is None else (size + 1) // 2 for size in (height, width)), channels)
 
 
-def _mean_3x3(padded):
+def _mean_3x3(padded: tf.Tensor) -> tf.Tensor:
     return tf.nn.avg_pool2d(padded, ksize=3, strides=2, padding="VALID")
 
 
 # --- of features --------------------------------------------------------------------------------------------
 
 
-def pixelwise(channels, width=512, dropout=0.5) -> keras.Model:
+def pixelwise(channels: int, width: int = 512, dropout: float = 0.5) -> keras.Model:
     """CyCADA's Discriminator: judges every pixel by itself, with 1x1 convolutions to width, width / 2 and 1.
 
-    After each but the last, dropout of whole channels and ReLU; initial weights uniform in +-1/sqrt(fan_in) as
-    PyTorch's default. The original scores the two domains by a logit each, which their difference replaces.
+    After each but the last, dropout of whole channels and ReLU; initial weights uniform in +-1/sqrt(fan_in)
+    as PyTorch's default. The original scores the two domains by a logit each, which their difference
+    replaces.
 
-    Input: features [batch, height, width, channels] of any size. Output: a list of one logit map [batch, height, width,
-    1].
+    Input: features [batch, height, width, channels] of any size. Output: a list of one logit map [batch,
+    height, width, 1].
     """
     features = x = keras.Input((None, None, channels), name="features", dtype="float32")
     for index, filters in enumerate((width, width // 2)):
@@ -131,7 +134,8 @@ def pixelwise(channels, width=512, dropout=0.5) -> keras.Model:
     return Discriminator(features, [_float32(scores, "scores")], name="pixelwise_discriminator")
 
 
-OF_OUTPUTS = {
+# Name in the config -> function (channels, width) that builds it.
+OF_OUTPUTS: dict[str, Callable[..., keras.Model]] = {
     "fully_convolutional": fully_convolutional,
     "multi_scale": multi_scale,
     "pixelwise": pixelwise,
@@ -140,7 +144,7 @@ OF_OUTPUTS = {
 # --- of images ----------------------------------------------------------------------------------------------
 
 
-def patch_gan(width=64, num_layers=3) -> keras.Model:
+def patch_gan(width: int = 64, num_layers: int = 3) -> keras.Model:
     """CycleGAN's PatchGAN: each score sees 70x70 pixels with three layers.
 
     4x4 convolutions: `num_layers` of stride 2, to width, x2, x4, ... (at most x8), one more of stride 1, one
@@ -154,9 +158,7 @@ def patch_gan(width=64, num_layers=3) -> keras.Model:
     x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="normalize")(images)
     x = _conv_lrelu(x, width, 4, "conv0", strides=2)
     for index in range(1, num_layers + 1):
-        x = _gaussian_conv(
-            x, width * min(2**index, 8), 4, f"conv{index}", strides=1 if index == num_layers else 2
-        )
+        x = _gaussian_conv(x, width * min(2**index, 8), 4, f"conv{index}", strides=1 if index == num_layers else 2)
         x = GroupNorm(groups=-1, affine=False, name=f"conv{index}_norm")(x)
         x = layers.LeakyReLU(0.2, name=f"conv{index}_lrelu")(x)
     scores = _gaussian_conv(x, 1, 4, f"conv{num_layers + 1}")
@@ -166,7 +168,9 @@ def patch_gan(width=64, num_layers=3) -> keras.Model:
 # --- shared -------------------------------------------------------------------------------------------------
 
 
-def _gaussian_conv(x, filters, kernel_size, name, strides=1):
+def _gaussian_conv(
+    x: keras.KerasTensor, filters: int, kernel_size: int, name: str, strides: int = 1
+) -> keras.KerasTensor:
     """Initial kernels of deviation 0.02 and biases of zero, as CycleGAN's and MUNIT's code."""
     return SymmetricConv2D(
         filters,
@@ -177,9 +181,9 @@ def _gaussian_conv(x, filters, kernel_size, name, strides=1):
     )(x)
 
 
-def _conv_lrelu(x, filters, kernel_size, name, strides=1):
+def _conv_lrelu(x: keras.KerasTensor, filters: int, kernel_size: int, name: str, strides: int = 1) -> keras.KerasTensor:
     return layers.LeakyReLU(0.2, name=f"{name}_lrelu")(_gaussian_conv(x, filters, kernel_size, name, strides))
 
 
-def _float32(scores, name):
+def _float32(scores: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.Activation("linear", dtype="float32", name=name)(scores)
