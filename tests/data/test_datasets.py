@@ -1,138 +1,34 @@
+import os
+from pathlib import Path
+
 import layout_files
 import numpy as np
 import pytest
 from PIL import Image
 
-from udas_tf import command_flags
-from udas_tf.config import base_config, override
-from udas_tf.data import class_file, datasets, splits
+from udas_tf.data import class_file, datasets, sets
+from udas_tf.data.class_sets import CITYSCAPES, built_in
+from udas_tf.data.image_files import Pair, Unusable
+from udas_tf.data.labels import Labels, Legend, RawLabel
+from udas_tf.data.sample import NEAREST_COLOURS
+from udas_tf.data.sets import folder
+from udas_tf.data.split_files import SplitFiles
+from udas_tf.data.splits import Request
 from udas_tf.errors import UserError
-from udas_tf.taxonomy import CAMVID, CITYSCAPES
 
 SIZE = (32, 64)
+CAMVID = built_in()["camvid"]
 
 
-@pytest.fixture
-def config():
-    return override(
-        base_config(),
-        {
-            "seed": "5",
-            "data.size": "32,64",
-            "data.source.images": "3",
-            "data.target.images": "4",
-            "data.target.val_images": "2",
-        },
-    )
+def opened(name, root, split="train", classes=CITYSCAPES, size=SIZE, need_labels=None):
+    return datasets.open_split(name, Request(split, classes, size, root, need_labels))
 
 
-@pytest.fixture
-def camera(config, tmp_path):
-    """A config whose target is a folder of ten training images, all but the first labelled, and three for validation."""
-    for number in range(10):
-        layout_files.image(tmp_path / f"train/images/{number}.png", number)
-        if number:
-            layout_files.ids(tmp_path / f"train/labels/{number}.png", number, 255)
-    for number in range(3):
-        layout_files.image(tmp_path / f"val/images/v{number}.png")
-        layout_files.ids(tmp_path / f"val/labels/v{number}.png", 18, 255)
-    return override(
-        config,
-        {"data.target.dataset": "folder", "data.target.root": str(tmp_path), "data.target.images": "0"},
-    )
-
-
-def names(split):
-    return [split.sample(index).id for index in range(split.count)]
-
-
-@pytest.mark.parametrize(
-    ("make", "name", "count"),
-    [
-        (datasets.source_train, "sim_train", 3),
-        (datasets.target_train, "real_train", 4),
-        (datasets.target_val, "real_val", 2),
-    ],
-)
-def test_splits_of_a_config(config, make, name, count):
-    split = make(config, CITYSCAPES)
-    assert split.count == count
-    assert split.provenance["dataset"] == "streets" and split.provenance["seed"] == 5
-    assert split.provenance["split"] == name.replace("_", "/") and split.provenance["size"] == list(SIZE)
-    sample = split.sample(1)
-    assert sample.id == f"{name}_000001"
-    assert sample.image.shape == (*SIZE, 3) and sample.image.dtype == np.uint8
-    assert sample.label.shape == SIZE and sample.label.dtype == np.uint8
-    assert set(np.unique(sample.label)) <= {*range(19), 255}
-    assert sample.confidence is None
-    assert sample.provenance == split.provenance
-
-
-def test_samples_follow_from_domain_split_index_and_seed():
-    def image(domain="real", split="train", index=0, seed=0):
-        return splits.of_streets(domain, split, 2, SIZE, seed).sample(index).image
-
-    np.testing.assert_array_equal(image(), image())
-    for other in ({"domain": "sim"}, {"split": "val"}, {"index": 1}, {"seed": 1}):
-        assert np.any(image(**other) != image()), other
-
-
-def test_streets_in_the_classes_of_camvid():
-    nineteen, eleven = (
-        splits.of_streets("sim", "train", 1, SIZE, 0, classes).sample(0).label
-        for classes in (CITYSCAPES, CAMVID)
-    )
-    road, sky = nineteen == CITYSCAPES.id_of("road"), nineteen == CITYSCAPES.id_of("sky")
-    assert road.any() and (eleven[road] == CAMVID.id_of("road")).all()
-    assert (eleven[sky] == CAMVID.id_of("sky")).all()
-    assert set(np.unique(eleven)) <= {*range(11), 255}
-
-
-@pytest.mark.parametrize("count", [0, -1])
-def test_a_split_without_images_is_refused(count):
-    with pytest.raises(UserError, match=f"streets sim/train: {count} images asked for"):
-        splits.of_streets("sim", "train", count, SIZE, 0)
-
-
-def test_a_split_streets_does_not_have_is_refused():
-    with pytest.raises(UserError, match="streets has no split 'train_extra'"):
-        splits.of_streets("real", "train_extra", 1, SIZE, 0)
-
-
-@pytest.mark.parametrize(
-    ("key", "make"),
-    [
-        ("data.source", datasets.source_train),
-        ("data.target", datasets.target_train),
-        ("data.target", datasets.target_val),
-    ],
-)
-def test_an_unknown_data_set_is_named(config, key, make):
-    config = override(config, {f"{key}.dataset": "kitti", f"{key}.root": "/data"})
-    with pytest.raises(
-        UserError, match=f"{key}.dataset='kitti' is unknown; expected streets, records, gta5, city"
-    ):
-        make(config, CITYSCAPES)
-
-
-def test_data_sets_in_files_need_a_root(config):
-    with pytest.raises(UserError, match="data.source.dataset='gta5' needs data.source.root"):
-        datasets.source_train(override(config, {"data.source.dataset": "gta5"}), CITYSCAPES)
-
-
-def test_the_command_line_names_every_data_set():
-    assert tuple(datasets.DATASETS) == command_flags.DATASETS
-
-
-def test_gta5_as_source(config, tmp_path):
+def test_gta5_with_damage(tmp_path):
     layout_files.gta5(tmp_path)
     layout_files.palette_png(tmp_path / "labels/00002.png", 7, size=(9, 16))  # the odd frame
     (tmp_path / "labels/00003.png").unlink()
-    config = override(
-        config,
-        {"data.source.dataset": "gta5", "data.source.root": str(tmp_path), "data.source.images": "0"},
-    )
-    split = datasets.source_train(config, CITYSCAPES)
+    split = opened("gta5", tmp_path)
     assert (split.count, list(split.labelled)) == (2, [0, 1])
     (skipped,) = split.skipped
     assert skipped.path == str(tmp_path / "images/00003.png")
@@ -145,132 +41,142 @@ def test_gta5_as_source(config, tmp_path):
     origin = {"dataset": "gta5", "split": "train", "file": "00001.png"}
     assert sample.provenance == origin | {"original_size": [8, 16]}
     odd = split.sample(1)
-    assert (odd.path, odd.reason) == (str(tmp_path / "labels/00002.png"), "is 16x9, its image 16x8")
-    assert np.unique(datasets.source_train(config, CAMVID).sample(0).label).tolist() == [3, 8, 255]
+    assert (odd.path, odd.reason) == (str(tmp_path / "labels/00002.png"), "is 9x16, its image 8x16")
+    assert np.unique(opened("gta5", tmp_path, classes=CAMVID).sample(0).label).tolist() == [3, 8, 255]
 
 
-def test_images_of_a_folder_are_resized_and_their_labels_too(config, tmp_path):
+def test_images_are_resized_and_their_labels_too(tmp_path):
     image = np.zeros((4, 8, 3), np.uint8)
     image[:, 4:] = (10, 20, 30)
     (tmp_path / "train/images").mkdir(parents=True)
     Image.fromarray(image).save(tmp_path / "train/images/a.png")
     layout_files.ids(tmp_path / "train/labels/a.png", 0, 0, 1, 255, size=(4, 8))
-    config = override(
-        config,
-        {"data.size": "2,4", "data.target.dataset": "folder", "data.target.root": str(tmp_path)},
-    )
-    sample = datasets.target_train(config, CITYSCAPES).sample(0)
+    sample = opened("folder", tmp_path, size=(2, 4)).sample(0)
     np.testing.assert_array_equal(sample.label, [[0, 0, 1, 255]] * 2)
     np.testing.assert_array_equal(sample.image[:, 3], [[10, 20, 30]] * 2)
 
 
-def test_extra_images_may_have_the_names_of_others(camera, tmp_path):
-    for number in range(2):
-        layout_files.image(tmp_path / f"train_extra/images/{number}.png")
-    config = override(camera, {"data.target.extra": "true"})
-    found = names(datasets.target_train(config, CITYSCAPES))
-    assert len(found) == len(set(found)) == 12
-
-
-def test_classes_that_the_run_lacks_are_told(config, tmp_path):
+def test_classes_that_the_run_lacks_are_named(tmp_path):
     classes = "classes: [{name: road, colour: [1, 2, 3]}, {name: shelf, colour: [4, 5, 6]}]"
     (tmp_path / "classes.yaml").write_text(f"name: depot\n{classes}\n")
     layout_files.image(tmp_path / "train/images/a.png")
     layout_files.ids(tmp_path / "train/labels/a.png", 0, 1, 255)
-    config = override(config, {"data.target.dataset": "folder", "data.target.root": str(tmp_path)})
-    split = datasets.target_train(config, CITYSCAPES)
-    (warning,) = split.warnings
+    (warning,) = opened("folder", tmp_path).warnings
     assert warning.startswith("shelf of depot are no classes of cityscapes, the run's, and are ignored;")
-    assert datasets.target_train(config, class_file.class_set(str(tmp_path / "classes.yaml"))).warnings == ()
-
-
-def test_damage_is_told_when_its_turn_comes(camera, tmp_path):
-    (tmp_path / "train/images/0.png").write_bytes(b"no picture")
-    layout_files.ids(tmp_path / "train/labels/2.png", 77, 255)
-    split = datasets.target_train(camera, CITYSCAPES)
-    assert split.sample(0).path.endswith("images/0.png") and "cannot be read" in split.sample(0).reason
-    assert split.sample(2).path.endswith("labels/2.png") and "outside the map" in split.sample(2).reason
-    assert split.without_labels().sample(2).label is None  # the label is not even opened
-
-
-def test_a_target_is_labelled_in_part(camera):
-    split = datasets.target_train(camera, CITYSCAPES)
-    assert split.count == 10 and list(split.labelled) == list(range(1, 10)) and split.warnings == ()
-    assert split.sample(0).label is None
-    assert np.unique(split.sample(4).label).tolist() == [4, 255]
-    fewer = datasets.target_train(override(camera, {"data.target.images": "3"}), CITYSCAPES)
-    assert fewer.count == 3 and list(fewer.labelled) == [1, 2]
-    assert datasets.target_val(camera, CITYSCAPES).count == 2
-
-
-def test_as_source_only_labelled_images_count(camera, config, tmp_path):
-    config = override(
-        config,
-        {"data.source.dataset": "folder", "data.source.root": str(tmp_path), "data.source.images": "4"},
-    )
-    split = datasets.source_train(config, CITYSCAPES)
-    assert names(split) == ["1", "2", "3", "4"]
-    assert [file.reason.split(";")[0] for file in split.skipped] == ["has no label"]
-
-
-def test_validation_without_labels_is_refused(camera, tmp_path):
-    for path in (tmp_path / "val/labels").iterdir():
-        path.unlink()
-    with pytest.raises(UserError, match="no image has a label where all need one; .*val/labels/v0.png"):
-        datasets.target_val(camera, CITYSCAPES)
-
-
-def test_a_missing_split_is_named(camera, tmp_path):
-    config = override(camera, {"data.target.val": "test"})
-    with pytest.raises(UserError, match=f"no test images of folder in {tmp_path}; expected images/"):
-        datasets.target_val(config, CITYSCAPES)
-
-
-def test_the_tail_of_train_is_held_out(camera):
-    config = override(camera, {"data.target.val": "train_tail", "data.target.val_images": "3"})
-    train, val = datasets.target_train(config, CITYSCAPES), datasets.target_val(config, CITYSCAPES)
-    assert names(val) == ["7", "8", "9"] and len(val.labelled) == 3
-    assert names(train) == ["0", "1", "2", "3", "4", "5", "6"] and list(train.labelled) == [1, 2, 3, 4, 5, 6]
-    assert train.provenance != datasets.target_train(camera, CITYSCAPES).provenance
-    fewer = datasets.target_train(override(config, {"data.target.images": "2"}), CITYSCAPES)
-    assert names(fewer) == ["0", "1"]
-    for count in (0, 9, 10):
-        with pytest.raises(UserError, match=f"val_images={count} of the 9 labelled"):
-            datasets.target_val(override(config, {"data.target.val_images": str(count)}), CITYSCAPES)
-
-
-def test_the_tail_is_made_of_labelled_images(camera, tmp_path):
-    for number in (7, 9):
-        (tmp_path / f"train/labels/{number}.png").unlink()
-    config = override(camera, {"data.target.val": "train_tail", "data.target.val_images": "2"})
-    assert names(datasets.target_val(config, CITYSCAPES)) == ["6", "8"]
-    assert names(datasets.target_train(config, CITYSCAPES)) == ["0", "1", "2", "3", "4", "5", "7", "9"]
-
-
-def test_streets_draws_as_many_as_are_held_out(config):
-    config = override(config, {"data.target.val": "train_tail"})
-    assert names(datasets.target_train(config, CITYSCAPES)) == [f"real_train_{i:06d}" for i in range(4)]
-    assert names(datasets.target_val(config, CITYSCAPES)) == ["real_train_000004", "real_train_000005"]
-
-
-def test_extra_images_come_after_those_of_train_and_have_no_labels(camera, tmp_path):
-    for number in range(2):
-        layout_files.image(tmp_path / f"train_extra/images/e{number}.png")
-        layout_files.ids(tmp_path / f"train_extra/labels/e{number}.png", 0)
-    config = override(camera, {"data.target.extra": "true", "data.target.images": "4"})
-    split = datasets.target_train(config, CITYSCAPES)
-    assert names(split) == ["0", "1", "2", "3", "train_extra_e0", "train_extra_e1"]
-    assert list(split.labelled) == [1, 2, 3] and split.sample(5).label is None
-    assert split.provenance["extra"] == 2
+    own = class_file.class_set(str(tmp_path / "classes.yaml"))
+    assert opened("folder", tmp_path, classes=own).warnings == ()
 
 
 def test_published_counts_are_compared(tmp_path):
     layout_files.cityscapes(tmp_path, "train", "aachen", range(2))
     layout_files.cityscapes(tmp_path, "val", "lindau", range(2), ending=None)
-    cityscapes = datasets.DATASETS["cityscapes"]
-    train = datasets.split_of(cityscapes, tmp_path, "train", CITYSCAPES, SIZE)
+    train = opened("cityscapes", tmp_path)
     assert train.warnings == (f"cityscapes train is published with 2975 images; {tmp_path} has 2",)
-    val = datasets.split_of(cityscapes, tmp_path, "val", CITYSCAPES, SIZE)
+    val = opened("cityscapes", tmp_path, "val")
     assert val.count == 2 and not val.labelled
     assert val.warnings[1] == f"cityscapes val in {tmp_path} has no labels, and is taken as unlabelled"
-    assert datasets.split_of(cityscapes, tmp_path, "train_extra", CITYSCAPES, SIZE) is None
+    assert opened("cityscapes", tmp_path, "train_extra") is None
+
+
+def test_an_unknown_data_set_is_named_with_the_nearest():
+    with pytest.raises(UserError, match="dataset='gta' is unknown; expected one of .*camvid, .*mean gta5"):
+        opened("gta", None)
+
+
+def test_a_folder_has_the_classes_of_its_classes_yaml_else_those_of_cityscapes(tmp_path):
+    dataset = sets.declared("folder", "dataset")
+    assert datasets.own_classes(dataset, tmp_path) == CITYSCAPES
+    (tmp_path / "classes.yaml").write_text(
+        "name: depot\nclasses: [{name: a, colour: [1, 2, 3]}, {name: b, colour: [4, 5, 6]}]"
+    )
+    assert datasets.own_classes(dataset, tmp_path).classes == ("a", "b")
+    assert datasets.own_classes(sets.declared("camvid", "dataset"), tmp_path) == CAMVID
+
+
+def test_a_set_may_read_images_and_labels_in_its_own_way(tmp_path, monkeypatch):
+    """Frames of one file, as of a video; each label has a legend of its own; one frame has none, one cannot be read."""
+    frames = tmp_path / "frames.bin"
+    pairs = [Pair(f"frame_{number}", frames, frames, number != 1) for number in range(3)]
+
+    def read_image(pair, size):
+        if pair.name == "frame_2":
+            raise Unusable(frames, "ends early")
+        return np.full((*size, 3), int(pair.name[-1]), np.uint8), (4, 8)
+
+    def read_label(pair):
+        return RawLabel(np.full((4, 8), 1_000), Legend({1_000: "car" if pair.name == "frame_0" else "sky"}))
+
+    files = SplitFiles(pairs, Labels(CITYSCAPES, read_label), read_image=read_image)
+    monkeypatch.setattr(folder, "find", lambda root, split: files)
+    split = opened("folder", tmp_path)
+    assert split.count == 3 and list(split.labelled) == [0, 2]
+    assert (split.sample(0).label == CITYSCAPES.id_of("car")).all() and split.sample(0).image.max() == 0
+    assert split.sample(1).label is None and split.sample(1).image.min() == 1
+    assert (split.sample(2).path, split.sample(2).reason) == (str(frames), "ends early")
+
+
+def test_images_whose_set_has_no_labels_are_named_without_a_place(tmp_path, monkeypatch):
+    pairs = [Pair("a", tmp_path / "a.png", labelled=True), Pair("b", tmp_path / "b.png")]
+    monkeypatch.setattr(folder, "find", lambda root, split: SplitFiles(pairs))
+    (skipped,) = opened("folder", tmp_path, need_labels=True).skipped
+    assert (skipped.path, skipped.reason) == (str(tmp_path / "b.png"), "has no label")
+    monkeypatch.setattr(folder, "find", lambda root, split: SplitFiles(pairs[1:]))
+    with pytest.raises(UserError, match="no image has a label where all need one$"):
+        opened("folder", tmp_path, need_labels=True)
+
+
+def test_a_photograph_and_its_upright_label_are_the_same_way_up(tmp_path):
+    """Sky above, road below, taken with the camera upside down and lying on its side."""
+    upright = np.zeros((64, 48, 3), np.uint8)
+    upright[:32] = (60, 120, 240)
+    for name, orientation, stored in (("a", 3, upright[::-1, ::-1]), ("b", 6, upright.swapaxes(0, 1)[::-1])):
+        exif = Image.Exif()
+        exif[274] = orientation
+        (tmp_path / "train/images").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / f"train/images/{name}.jpg", exif=exif, quality=95)
+        (tmp_path / "train/labels").mkdir(exist_ok=True)
+        Image.fromarray(np.where(upright[..., 2] > 0, 10, 0).astype(np.uint8)).save(
+            tmp_path / f"train/labels/{name}.png"
+        )
+    split = opened("folder", tmp_path, size=(64, 48))
+    for sample in map(split.sample, range(2)):
+        assert sample.provenance["original_size"] == [64, 48]
+        assert sample.image[:28, :, 2].min() > 200 and sample.image[36:, :, 2].max() < 50
+        assert (sample.label[:32] == 10).all() and (sample.label[32:] == 0).all()
+
+
+def test_names_that_are_no_utf8_reach_the_records(tmp_path):
+    layout_files.image(tmp_path / "train/images/a.png")
+    (tmp_path / "train/images/a.png").rename(tmp_path / "train/images" / os.fsdecode(b"stra\xdfe.png"))
+    sample = opened("folder", tmp_path).sample(0)
+    assert sample.id == "stra\\xdfe" and sample.provenance["file"] == "stra\\xdfe.png"
+
+
+def test_pixels_between_the_colours_of_two_classes_are_counted(tmp_path):
+    (tmp_path / "classes.yaml").write_text(
+        "classes: [{name: a, colour: [10, 0, 0]}, {name: b, colour: [250, 0, 0]}]\nbetween: nearest\n"
+    )
+    layout_files.image(tmp_path / "train/images/a.png")
+    layout_files.colours(tmp_path / "train/labels/a.png", (10, 0, 0), (11, 0, 0), (249, 1, 0), (250, 0, 0))
+    own = class_file.class_set(str(tmp_path / "classes.yaml"))
+    split = opened("folder", tmp_path, classes=own, size=(8, 16))
+    assert split.warnings == ("labels: in those looked at, 50.00% of the pixels have no class's colour; see `between`",)
+    sample = split.sample(0)
+    assert sample.label[0, ::4].tolist() == [0, 0, 1, 1] and sample.provenance[NEAREST_COLOURS] == 64
+
+
+def test_one_doubtful_label_file_is_named_and_the_others_are_read(tmp_path):
+    for name in "abcd":
+        layout_files.image(tmp_path / f"train/images/{name}.png")
+    layout_files.ids(tmp_path / "train/labels/a.PNG", 0, 1)
+    layout_files.colours(tmp_path / "train/labels/b.jpg", (128, 64, 128), (0, 0, 142))
+    layout_files.ids(tmp_path / "train/labels/c.png", 0, 1, size=(4, 8))
+    (tmp_path / "train/labels/d.png").touch()
+    split = opened("folder", tmp_path)
+    samples = [split.sample(index) for index in range(4)]
+    assert samples[0].label[0, [0, -1]].tolist() == [0, 1]
+    assert [(Path(sample.path).name, sample.reason) for sample in samples[1:]] == [
+        ("b.jpg", "is a label saved as JPEG, which does not keep its values; save it as PNG"),
+        ("c.png", "is 4x8, its image 8x16"),
+        ("d.png", "is empty, 0 bytes"),
+    ]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from udas_tf.config import base_config, override
 from udas_tf.data import repeat_factors
 from udas_tf.errors import UserError
 
@@ -22,10 +23,10 @@ def test_factors_of_common_classes_are_one():
     np.testing.assert_array_equal(repeat_factors.repeat_factors(SHOWN, 0.2), np.ones(5))
 
 
-@pytest.mark.parametrize("below", [-0.1, 1.5])
-def test_what_is_no_share_is_refused(below):
-    with pytest.raises(UserError, match=f"data.repeat_below={below} is no share"):
-        repeat_factors.repeat_factors(SHOWN, below)
+@pytest.mark.parametrize("threshold", [-0.1, 0.0, 1.5])
+def test_a_threshold_that_is_no_share_of_the_images_is_refused(threshold):
+    with pytest.raises(UserError, match="data.repeat_factor_threshold"):
+        override(base_config(), {"data.repeat_factor_threshold": threshold})
 
 
 def passes(factors, count):

@@ -1,242 +1,162 @@
-"""What the data sets are, and which of their splits a config makes its source and target of."""
+"""Opens a split of a data set by the set's name."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from udas_tf.data import class_file, layouts, prepared, splits
-from udas_tf.data.layouts import Found
-from udas_tf.data.splits import Split
+import numpy as np
+
+from udas_tf import plugins
+from udas_tf.data import class_file, image_files, sets
+from udas_tf.data.class_map import provenance_of
+from udas_tf.data.class_sets import built_in, train_ids
+from udas_tf.data.image_files import Pair, Unusable
+from udas_tf.data.label_survey import survey
+from udas_tf.data.labels import of_class_file
+from udas_tf.data.sample import NEAREST_COLOURS, Sample, Skipped, path_text
+from udas_tf.data.sets import Dataset
+from udas_tf.data.split_files import SplitFiles
+from udas_tf.data.splits import Request, Split
 from udas_tf.errors import UserError
-from udas_tf.taxonomy import CAMVID, CITYSCAPES, CLASS_SETS, IGNORE, ClassSet, train_ids
+from udas_tf.sizes import size_text
+from udas_tf.taxonomy import IGNORE, ClassSet
 
-TRAIN_TAIL = "train_tail"
 EXTRA = "train_extra"
 SPLITS = ("train", "val", "test", EXTRA)
 
 
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """A data set as its owners publish it.
+def open_split(name: str, request: Request, what: str = "dataset") -> Split | None:
+    """A split of the data set `name`; None where a set of files does not have it.
 
-    Attributes:
-      name: what configs and `--dataset` call it.
-      classes: its class set; of a folder, where it has no classes.yaml.
-      published: number of images of each split, as published; empty for one's own.
-      labelled: splits in which every image has a label.
-      layout: what is to be found under its root, for messages.
-      find: root, split -> the files.
+    Raises:
+      UserError: no such data set (`what` says what received its name), or as the set's module says.
     """
-
-    name: str
-    classes: ClassSet
-    published: Mapping[str, int]
-    labelled: tuple[str, ...]
-    layout: str
-    find: Callable[[Path, str], Found]
-
-
-DATASETS = {
-    dataset.name: dataset
-    for dataset in (
-        Dataset(
-            "gta5",
-            CITYSCAPES,
-            {"train": 24_966},
-            ("train",),
-            "images/*.png and labels/*.png",
-            layouts.find_gta5,
-        ),
-        Dataset(
-            "cityscapes",
-            CITYSCAPES,
-            {"train": 2_975, "val": 500, "test": 1_525, EXTRA: 19_998},
-            ("train", "val"),
-            "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and gtFine/SPLIT/CITY/*_gtFine_labelIds.png",
-            layouts.find_cityscapes,
-        ),
-        Dataset(
-            "synthia",
-            CITYSCAPES,
-            {"train": 9_400},
-            ("train",),
-            "RGB/*.png and GT/LABELS/*.png",
-            layouts.find_synthia,
-        ),
-        Dataset(
-            "camvid",
-            CAMVID,
-            {"train": 367, "val": 101, "test": 233},
-            ("train", "val", "test"),
-            "701_StillsRaw_full/*.png and LabeledApproved_full/*_L.png, or SPLIT/images and SPLIT/labels",
-            layouts.find_camvid,
-        ),
-        Dataset(
-            "folder",
-            CITYSCAPES,
-            {},
-            (),
-            "images/ and, where there are labels, labels/, in SPLIT/ or for train alone in it; or images alone",
-            layouts.find_folder,
-        ),
-    )
-}
-
-
-def source_train(config, classes: ClassSet) -> Split:
-    """The simulator's training images; those without a label are left out."""
-    section = config.data.source
-    split = _split(
-        "data.source", section, section.domain, "train", section.images, config, classes, need_labels=True
-    )
-    return _first(split, section.images, "data.source.images")
-
-
-def target_train(config, classes: ClassSet) -> Split:
-    """The camera's training images, with whatever labels there are.
-
-    They lack those that `data.target.val` = "train_tail" holds out; `data.target.extra` adds the data set's unlabelled
-    ones at the end.
-    """
-    section = config.data.target
-    split, _ = _target_train_and_tail(config, classes)
-    split = _first(split, section.images, "data.target.images")
-    if section.extra:
-        extra = _split("data.target", section, "real", EXTRA, 0, config, classes)
-        split = split.joined(extra.without_labels().renamed(EXTRA), extra=extra.count)
-    return split
-
-
-def target_val(config, classes: ClassSet) -> Split:
-    """The camera's labelled images that scores are reported on."""
-    section = config.data.target
-    if section.val == TRAIN_TAIL:
-        _, tail = _target_train_and_tail(config, classes)
-        return tail
-    count = section.val_images
-    split = _split("data.target", section, "real", section.val, count, config, classes, need_labels=True)
-    return _first(split, count, "data.target.val_images")
-
-
-def _target_train_and_tail(config, classes: ClassSet) -> tuple[Split, Split | None]:
-    """All of the target's training images but those held out, and those."""
-    section = config.data.target
-    if section.val != TRAIN_TAIL:
-        return _split("data.target", section, "real", "train", section.images, config, classes), None
-    held_out = section.val_images
-    drawn = section.images + held_out  # by Streets, which has no end
-    split = _split("data.target", section, "real", "train", drawn, config, classes)
-    if not 0 < held_out < len(split.labelled):
-        raise UserError(
-            f"data.target.val_images={held_out} of the {len(split.labelled)} labelled training images were to be held "
-            f"out (data.target.val={TRAIN_TAIL!r}); expected at least 1 and fewer than all"
-        )
-    tail = list(split.labelled)[-held_out:]
-    kept = sorted(set(range(split.count)) - set(tail))
-    return split.part(kept, without_tail=held_out), split.part(tail, tail=held_out)
-
-
-def _first(split: Split, count: int, key: str) -> Split:
-    if count < 0:
-        raise UserError(f"{key}={count}; expected a number of images, 0 = all")
-    return split.part(range(min(count, split.count))) if count else split
-
-
-def _split(
-    key: str,
-    section,
-    domain: str,
-    part: str,
-    count: int,
-    config,
-    classes: ClassSet,
-    need_labels: bool = False,
-) -> Split:
-    """A split of the data set that a section of the config names; `count` is for Streets alone."""
-    size = tuple(config.data.size)
-    if section.dataset == "streets":
-        return splits.of_streets(domain, part, count, size, config.seed, classes)
-    if not section.root:
-        raise UserError(f"{key}.dataset={section.dataset!r} needs {key}.root, the directory where it lies")
-    if section.dataset == "records":
-        return prepared.of_records(Path(section.root) / part, classes, size, need_labels=need_labels)
-    if section.dataset not in DATASETS:
-        raise UserError(
-            f"{key}.dataset={section.dataset!r} is unknown; expected streets, records, {', '.join(DATASETS)}"
-        )
-    dataset = DATASETS[section.dataset]
-    split = split_of(dataset, Path(section.root), part, classes, size, need_labels=need_labels)
-    if split is None:
-        raise UserError(f"no {part} images of {dataset.name} in {section.root}; expected {dataset.layout}")
-    return split
+    dataset = sets.declared(name, what)
+    module = plugins.load(sets.PACKAGE, name, what)
+    if not dataset.of_files:
+        return module.open_split(request)
+    if request.root is None:
+        raise ValueError(f"{name} needs a root")
+    files = module.find(request.root, request.split)
+    return _split_of(dataset, files, request.root, request) if files.pairs else None
 
 
 def own_classes(dataset: Dataset, root: Path) -> ClassSet:
-    """The class set of a data set's labels: a folder's is that of its classes.yaml."""
-    described = root / class_file.FILE_NAME
-    if dataset.name == "folder" and described.is_file():
-        return class_file.read(described).classes
-    return dataset.classes
+    """The class set of the labels of a set of files, as its files say, else as its module declares.
 
-
-def split_of(
-    dataset: Dataset,
-    root: Path,
-    part: str,
-    classes: ClassSet,
-    size: tuple[int, int],
-    *,
-    need_labels: bool | None = None,
-) -> Split | None:
-    """A split of a data set in files; None where it is not there.
-
-    Args:
-      dataset: which.
-      root: where it lies.
-      part: name of the split.
-      classes: whose ids the samples' labels are to hold.
-      size: (height, width) of the samples, pixels.
-      need_labels: leave out images without a label; None = if the split is published with labels, and any are there.
+    Raises:
+      UserError: neither says it.
     """
-    found = dataset.find(root, part)
-    if not found.pairs:
-        return None
-    warnings = found.warnings
-    published = dataset.published.get(part, len(found.pairs))
-    if len(found.pairs) != published:
-        warnings += (
-            f"{dataset.name} {part} is published with {published} images; {root} has {len(found.pairs)}",
-        )
+    module = plugins.load(sets.PACKAGE, dataset.name, "dataset")
+    described = module.own_classes(root) if hasattr(module, "own_classes") else None
+    if described is not None:
+        return described
+    if dataset.class_set is None:
+        raise UserError(f"{root} does not say which classes its labels hold; set config.classes")
+    return built_in()[dataset.class_set]
+
+
+def _split_of(dataset: Dataset, files: SplitFiles, root: Path, request: Request) -> Split:
+    """The files of a split as samples of one size.
+
+    A file that cannot be read, a label of another size than its image or with values outside the data set's map is
+    Skipped when its turn comes.
+    """
+    warnings = [*files.warnings, *_other_count(dataset, files, root, request)]
+    need_labels = request.need_labels
     if need_labels is None:
-        need_labels = part in dataset.labelled and any(pair.labelled for pair in found.pairs)
-        if part in dataset.labelled and not need_labels:
-            warnings += (f"{dataset.name} {part} in {root} has no labels, and is taken as unlabelled",)
-    code = found.code or layouts.folder_code(class_file.train_ids_of(classes))
-    return splits.of_files(
-        found.pairs,
-        code,
-        classes,
-        size,
-        {"dataset": dataset.name, "split": part, "root": str(root.resolve())},
-        need_labels=need_labels,
-        skipped=found.orphans,
-        warnings=warnings + _without_a_place(code.classes, classes),
+        published = request.split in dataset.labelled
+        need_labels = published and any(pair.labelled for pair in files.pairs)
+        if published and not need_labels:
+            warnings.append(f"{dataset.name} {request.split} in {root} has no labels, and is taken as unlabelled")
+    labels = files.labels or of_class_file(class_file.train_ids_of(request.classes))
+    if request.class_map is not None:
+        labels = dataclasses.replace(labels, class_map=request.class_map)
+    if labels.class_map is None:  # which has a line for each class
+        warnings += _lacking(labels.classes, request.classes)
+    labels, doubts = survey(labels, files.pairs)
+    warnings += doubts
+    without_label = _without_label(files.pairs) if need_labels else []
+    pairs = [pair for pair in files.pairs if pair.labelled or not need_labels]
+    origin = {"dataset": dataset.name, "split": request.split}
+    return Split(
+        count=len(pairs),
+        labelled=[index for index, pair in enumerate(pairs) if pair.labelled],
+        read=_reader(pairs, files, labels.counting_reader(request.classes), request.size, origin),
+        provenance={
+            **origin,
+            "root": path_text(root.resolve()),
+            "size": list(request.size),
+            "class_set": request.classes.name,
+            "classes": list(request.classes.classes),
+            **provenance_of(labels.class_map),
+        },
+        skipped=(*files.skipped, *without_label),
+        warnings=tuple(warnings),
     )
 
 
-def _without_a_place(own: ClassSet, classes: ClassSet) -> tuple[str, ...]:
-    """A warning of the classes of one's own that a run's class set lacks; how the built-in ones go is known."""
-    if own in CLASS_SETS.values():
-        return ()
-    ignored = [
-        name for name, into in zip(own.classes, train_ids(own, classes), strict=False) if into == IGNORE
+def _reader(
+    pairs: Sequence[Pair],
+    files: SplitFiles,
+    read_label: Callable[[Pair], tuple[np.ndarray, int]],
+    size: tuple[int, int],
+    origin: dict[str, str],
+) -> Callable[[int, bool], Sample | Skipped]:
+    """What reads a sample, as `Split.read`; labels are resized with nearest neighbours."""
+
+    def read(index: int, with_label: bool) -> Sample | Skipped:
+        pair, label, nearest = pairs[index], None, 0
+        try:
+            image, original = files.read_image(pair, size)
+            if with_label and pair.labelled:
+                label, nearest = read_label(pair)
+                if label.shape != original:
+                    reason = f"is {size_text(label.shape)}, its image {size_text(original)}"
+                    raise Unusable(pair.label or pair.image, reason)
+                label = image_files.resize_label(label, size)
+        except Unusable as error:
+            return Skipped(path_text(error.path), error.reason)
+        made_from: dict[str, Any] = {"file": path_text(Path(pair.image.name)), "original_size": list(original)}
+        if nearest:
+            made_from[NEAREST_COLOURS] = nearest
+        return Sample(pair.name, image, label, provenance=origin | made_from)
+
+    return read
+
+
+def _other_count(dataset: Dataset, files: SplitFiles, root: Path, request: Request) -> list[str]:
+    """A warning where a split does not have as many images as its owners publish."""
+    count = len(files.pairs)
+    published = dataset.published.get(request.split, count)
+    if count == published:
+        return []
+    return [f"{dataset.name} {request.split} is published with {published} images; {root} has {count}"]
+
+
+def _without_label(pairs: Sequence[Pair]) -> list[Skipped]:
+    """The images that have no label, in a split that is to have some."""
+    if not any(pair.labelled for pair in pairs):
+        place = f"; the first was looked for at {pairs[0].label}" if pairs[0].label else ""
+        raise UserError(f"no image has a label where all need one{place}")
+    return [
+        Skipped(path_text(pair.image), "has no label" + (f"; expected {pair.label}" if pair.label else ""))
+        for pair in pairs
+        if not pair.labelled
     ]
-    if not ignored:
-        return ()
-    told = (
-        f"{', '.join(ignored)} of {own.name} are no classes of {classes.name}, the run's, and are ignored; "
+
+
+def _lacking(own: ClassSet, classes: ClassSet) -> list[str]:
+    """A warning of the classes of one's own that the run's class set lacks; those of the built-in sets are known."""
+    if own in built_in().values():
+        return []
+    into = train_ids(own, classes)
+    ignored = ", ".join(name for number, name in enumerate(own.classes) if into[number] == IGNORE)
+    warning = (
+        f"{ignored} of {own.name} are no classes of {classes.name}, the run's, and are ignored; "
         "config.classes may name the classes.yaml"
     )
-    return (told,)
+    return [warning] if ignored else []

@@ -7,7 +7,7 @@ import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from udas_tf.processor import cores
+from udas_tf.devices import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -1,8 +1,8 @@
 """From finished sets of records to training batches, all in-graph.
 
-Batch i of a pipeline is a function of the seeds (its own and TensorFlow's global one, which `stages.fit.stage` sets)
-and i alone: order comes from one seeded shuffle a pass, augmentation from stateless draws keyed by (seed, i). A resumed
-training starts the pipeline at its step and sees what it would have seen without the interruption.
+Batch i of a pipeline is a function of i and the seeds alone: its own and TensorFlow's global one, which
+`training.loop.on_devices` sets. Order comes from one seeded shuffle a pass, augmentation from stateless draws keyed by
+(seed, i). A resumed training starts the pipeline at its step and sees what it would have seen without the interruption.
 
 Batches are dictionaries: images uint8 [B, H, W, 3], labels uint8 [B, H, W] with 255 = ignored.
 """
@@ -12,17 +12,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from udas_tf import pseudo_labels
-from udas_tf.data import augment, geometry, records, repeat_factors
-from udas_tf.data.domain_cutmix import domain_cutmix
-from udas_tf.data.records import AS_WRITTEN, UNTUNED
-from udas_tf.processor import cores
+from udas_tf import confidence
+from udas_tf.data import records, repeat_factors
+from udas_tf.data.augment import geometry, policy
+from udas_tf.data.augment.cutmix import domain_cutmix
+from udas_tf.data.augment.flips_and_crops import random_flip, random_scale_crop
+from udas_tf.data.augment.policy import Augmented
+from udas_tf.data.records import AS_WRITTEN, UNTUNED, Manifest
+from udas_tf.devices import cores
 
 AHEAD = 2  # batches that wait to be read
+
+Batch = dict[str, Any]  # tensors by name, or dictionaries of them
+Augmentation = Callable[[Batch, tf.Tensor], Batch]  # batch, seed int32 [2] -> batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,31 +40,31 @@ class Loading:
       batch_size: images a batch.
       seed: of order and augmentation.
       start_step: number of the first batch.
-      shuffle_images: size of the shuffle buffer, images.
+      shuffle_buffer: size of the shuffle buffer, images.
       cache: keep decoded records in memory.
-      auto_share: fraction of the images that the augmentation "auto" sends through AutoAugment.
-      scale: (least, greatest) factor by which labelled images are enlarged before a random window of their own
-        size is cut from them; (1, 1) leaves them as they are.
-      repeat_below: share of a set's images below which a class is rare, so that labelled images that show it come
-        more often (`data.repeat_factors`); 0 = each once a pass.
+      autoaugment_probability: of an image to go through AutoAugment under the augmentation "auto".
+      scale_range: (least, greatest) factor by which labelled images are enlarged before a random window of their own
+        size is cut from them; None leaves them as they are.
+      repeat_factor_threshold: share of a set's images below which a class is rare, so that labelled images that show
+        it come more often (`data.repeat_factors`); None = each once a pass.
     """
 
     batch_size: int
     seed: int
     start_step: int
-    shuffle_images: int
+    shuffle_buffer: int
     cache: bool
-    auto_share: float = 1.0
-    scale: tuple[float, float] = (1.0, 1.0)
-    repeat_below: float = 0.0
+    autoaugment_probability: float = 1.0
+    scale_range: tuple[float, float] | None = None
+    repeat_factor_threshold: float | None = None
 
     def labelled(self, directory: Path, stream: int) -> tf.data.Dataset:
-        """Endless shuffled batches {"image", "label"} of a labelled set, repeated by `repeat_below`."""
-        return self.batches(directory, ("image", "label"), stream, self.repeat_below)
+        """Endless shuffled batches {"image", "label"} of a labelled set, repeated by `repeat_factor_threshold`."""
+        return self.batches(directory, ("image", "label"), stream, self.repeat_factor_threshold)
 
     @AS_WRITTEN
     def batches(
-        self, directory: Path, fields: Sequence[str], stream: int, repeat_below: float = 0.0
+        self, directory: Path, fields: Sequence[str], stream: int, repeat_factor_threshold: float | None = None
     ) -> tf.data.Dataset:
         """Endless shuffled batches of decoded records.
 
@@ -65,14 +72,14 @@ class Loading:
           directory: a set of role "training".
           fields: see `records.read`.
           stream: tells apart the sets that one pipeline reads, so that their orders differ.
-          repeat_below: as the attribute; 0 for sets without labels.
+          repeat_factor_threshold: as the attribute; None for sets without labels.
         """
         examples, manifest = records.read(directory, purpose="training", fields=fields, cache=self.cache)
-        factors, most = None, manifest["count"]  # images a pass
-        if repeat_below:
-            factors = repeat_factors.of_set(directory, manifest, repeat_below)
+        factors, most = None, manifest.count  # images a pass
+        if repeat_factor_threshold is not None:
+            factors = repeat_factors.of_set(directory, manifest, repeat_factor_threshold)
             most = int(np.ceil(factors).sum())
-        buffer = min(most, self.shuffle_images)
+        buffer = min(most, self.shuffle_buffer)
         first = (self.seed * 1_000 + stream) << 20  # the seed of the first pass; each pass has its own
 
         def one_pass(number: tf.Tensor) -> tf.data.Dataset:
@@ -85,7 +92,7 @@ class Loading:
         return order.skip(self.start_step * self.batch_size).batch(self.batch_size, drop_remainder=True)
 
     @AS_WRITTEN
-    def augmented(self, batches: tf.data.Dataset, augmentation: Callable) -> tf.data.Dataset:
+    def augmented(self, batches: tf.data.Dataset, augmentation: Augmentation) -> tf.data.Dataset:
         """Maps `augmentation(batch, seed)` over batches, with a seed for each step, and runs ahead of training."""
         steps = tf.data.Dataset.counter(start=self.start_step, dtype=tf.int32)
         keyed = tf.data.Dataset.zip(batches, steps)
@@ -95,15 +102,15 @@ class Loading:
         )
         return augmented.prefetch(AHEAD).with_options(UNTUNED)
 
-    def augment_pair(self, batch: dict, augmentation: str, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def augment_pair(self, batch: Batch, augmentation: str, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """ "none", "flip" or "auto" (flip, then AutoAugment) of {"image", "label"}, after the random scale."""
         images, labels = batch["image"], batch["label"]
-        if self.scale != (1.0, 1.0):
+        if self.scale_range is not None:
             size = tuple(images.shape[1:3])
-            images, labels, _ = augment.random_scale_crop(images, labels, size, self.scale, _subseed(seed, 2))
+            images, labels, _ = random_scale_crop(images, labels, size, self.scale_range, _subseed(seed, 2))
         if augmentation != "none":
-            images, labels, _ = augment.random_flip(images, labels, _subseed(seed, 0))
-        share = self.auto_share if augmentation == "auto" else 0.0
+            images, labels, _ = random_flip(images, labels, _subseed(seed, 0))
+        share = self.autoaugment_probability if augmentation == "auto" else 0.0
         augmented = _auto_augment({"image": images, "label": labels}, share, _subseed(seed, 1))
         return {"image": augmented.images, "label": augmented.labels}
 
@@ -114,14 +121,14 @@ def labelled(loading: Loading, directory: Path, augmentation: str) -> tf.data.Da
     return loading.augmented(batches, lambda batch, seed: loading.augment_pair(batch, augmentation, seed))
 
 
-def unpaired(loading: Loading, source: Path, target: Path, crop: tuple[int, int]) -> tf.data.Dataset:
-    """Batches {"source", "target"} of image crops for CycleGAN; crop (0, 0) = whole images."""
+def unpaired(loading: Loading, source: Path, target: Path, crop: tuple[int, int] | None) -> tf.data.Dataset:
+    """Batches {"source", "target"} of image crops for CycleGAN; without a crop, of whole images."""
 
-    def augmentation(batch, seed):
+    def augmentation(batch: Batch, seed: tf.Tensor) -> Batch:
         crops = {}
         for number, (domain, part) in enumerate(batch.items()):
-            images = augment.random_flip(part["image"], None, _subseed(seed, 2 * number)).images
-            if tuple(crop) != (0, 0):
+            images = random_flip(part["image"], None, _subseed(seed, 2 * number)).images
+            if crop is not None:
                 images = tf.image.stateless_random_crop(
                     images, (images.shape[0], *crop, 3), _subseed(seed, 2 * number + 1)
                 )
@@ -156,7 +163,7 @@ def adaptation(
     if labelled_target is not None:
         parts["labelled"] = loading.labelled(labelled_target, stream=2)
 
-    def augment_batch(batch, seed):
+    def augment_batch(batch: Batch, seed: tf.Tensor) -> Batch:
         if labelled_target is None:
             source_pair = loading.augment_pair(batch["source"], augmentation, _subseed(seed, 0))
         else:
@@ -164,7 +171,7 @@ def adaptation(
             source_pair = loading.augment_pair(mixed, mixed_augmentation, _subseed(seed, 0))
         images = batch["target"]["image"]
         if augmentation != "none":
-            images = augment.random_flip(images, None, _subseed(seed, 1)).images
+            images = random_flip(images, None, _subseed(seed, 1)).images
         return {"source": source_pair, "target": {"image": images}}
 
     return loading.augmented(tf.data.Dataset.zip(parts), augment_batch)
@@ -178,13 +185,13 @@ def self_training(
     thresholds: np.ndarray,
     mixed_augmentation: str,
     pseudo_augmentation: str,
-    mix_pseudo: bool,
+    cutmix_pseudo: bool,
 ) -> tf.data.Dataset:
     """Batches for a student: {"labelled": {"image", "label", "clean", "transform"}, "pseudo": {"image", "label"}}.
 
     "labelled" is the Domain CutMix of labelled target and source (the source alone without labelled target), with
     the image before AutoAugment and the map between the two, which the consistency term needs. "pseudo" carries the
-    pseudo-labels that reach their class's threshold (`pseudo_labels.class_thresholds`); with `mix_pseudo`, Domain
+    pseudo-labels that reach their class's threshold (`confidence.class_thresholds`); with `cutmix_pseudo`, Domain
     CutMix puts a box of the labelled batch into it.
     """
     parts = {
@@ -194,22 +201,18 @@ def self_training(
     if labelled_target is not None:
         parts["labelled"] = loading.labelled(labelled_target, stream=2)
 
-    def augment_batch(batch, seed):
-        clean = (
-            mix(batch["source"], batch["labelled"], seed) if labelled_target is not None else batch["source"]
-        )
-        clean = loading.augment_pair(
-            clean, "none" if mixed_augmentation == "none" else "flip", _subseed(seed, 0)
-        )
+    def augment_batch(batch: Batch, seed: tf.Tensor) -> Batch:
+        clean = mix(batch["source"], batch["labelled"], seed) if labelled_target is not None else batch["source"]
+        clean = loading.augment_pair(clean, "none" if mixed_augmentation == "none" else "flip", _subseed(seed, 0))
         mixed = _auto_augment(
-            clean, loading.auto_share if mixed_augmentation == "auto" else 0.0, _subseed(seed, 1)
+            clean, loading.autoaugment_probability if mixed_augmentation == "auto" else 0.0, _subseed(seed, 1)
         )
         pseudo = batch["pseudo"]
         confident = {
             "image": pseudo["image"],
-            "label": pseudo_labels.mask(pseudo["label"], pseudo["confidence"], thresholds),
+            "label": confidence.mask(pseudo["label"], pseudo["confidence"], thresholds),
         }
-        if mix_pseudo:
+        if cutmix_pseudo:
             confident = mix(confident, clean, _subseed(seed, 3))
         return {
             "labelled": {
@@ -224,13 +227,13 @@ def self_training(
     return loading.augmented(tf.data.Dataset.zip(parts), augment_batch)
 
 
-def evaluation(directory: Path, batch_size: int, fields: Sequence[str]) -> tuple[tf.data.Dataset, dict]:
+def evaluation(directory: Path, batch_size: int, fields: Sequence[str]) -> tuple[tf.data.Dataset, Manifest]:
     """Batches of a set in its order, images uint8, the last one smaller; and the set's manifest."""
     examples, manifest = records.read(directory, purpose="evaluation", fields=fields)
     return examples.batch(batch_size).prefetch(AHEAD), manifest
 
 
-def mix(around: dict, inside: dict, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+def mix(around: Batch, inside: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Domain CutMix of two batches {"image", "label"}: the second inside the box, the first around it."""
     images, labels, _ = domain_cutmix(
         around["image"], around["label"], inside["image"], inside["label"], _subseed(seed, 7)
@@ -238,17 +241,17 @@ def mix(around: dict, inside: dict, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     return {"image": images, "label": labels}
 
 
-def _auto_augment(batch: dict, share: float, seed: tf.Tensor) -> augment.Augmented:
+def _auto_augment(batch: Batch, share: float, seed: tf.Tensor) -> Augmented:
     """AutoAugment of each image with probability `share`; the others stay as they are."""
     count = batch["image"].shape[0]
-    original = augment.Augmented(batch["image"], batch["label"], geometry.identity(count))
+    original = Augmented(batch["image"], batch["label"], geometry.identity(count))
     if share == 0.0:
         return original
-    augmented = augment.auto_augment(batch["image"], batch["label"], seed)
+    augmented = policy.auto_augment(batch["image"], batch["label"], seed)
     if share == 1.0:
         return augmented
     chosen = tf.random.stateless_uniform([count], _subseed(seed, 1)) < share
-    return augment.Augmented(
+    return Augmented(
         *(
             tf.where(tf.reshape(chosen, [count] + [1] * (changed.shape.rank - 1)), changed, kept)
             for changed, kept in zip(augmented, original, strict=True)

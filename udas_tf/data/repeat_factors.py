@@ -10,21 +10,22 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from udas_tf.data.records import Manifest
 from udas_tf.errors import UserError
 
 
-def of_set(directory: Path, manifest: dict, below: float) -> np.ndarray:
+def of_set(directory: Path, manifest: Manifest, below: float) -> np.ndarray:
     """`repeat_factors` of a labelled set of records, whose manifest tells the classes that each of them shows.
 
     Raises:
       UserError: the set was written before these were counted.
     """
-    if "labelled_classes" not in manifest:
+    if manifest.labelled_classes is None:
         raise UserError(
-            f"{directory} was written without the classes of each image, which data.repeat_below goes by; "
-            "remove it and make it again, or set data.repeat_below=0"
+            f"{directory} was written without the classes of each image, which data.repeat_factor_threshold needs; "
+            "remove it and make it again, or set data.repeat_factor_threshold=none"
         )
-    return repeat_factors([shown.split() for shown in manifest["labelled_classes"]], below)
+    return repeat_factors([shown.split() for shown in manifest.labelled_classes], below)
 
 
 def repeat_factors(shown: Sequence[Collection[Hashable]], below: float) -> np.ndarray:
@@ -39,16 +40,9 @@ def repeat_factors(shown: Sequence[Collection[Hashable]], below: float) -> np.nd
     Returns:
       r, float64 [images], 1 or more.
     """
-    check_share(below)
     images_with = collections.Counter(name for classes in shown for name in classes)
     wanted = {name: math.sqrt(below * len(shown) / count) for name, count in images_with.items()}
     return np.array([max([1.0, *(wanted[name] for name in classes)]) for classes in shown])
-
-
-def check_share(below: float) -> None:
-    """UserError where `below`, of `repeat_factors`, is no share of the images."""
-    if not 0.0 < below <= 1.0:
-        raise UserError(f"data.repeat_below={below} is no share of the images; expected 0 to 1")
 
 
 def repeated(examples: tf.data.Dataset, factors: np.ndarray, seed: tf.Tensor) -> tf.data.Dataset:

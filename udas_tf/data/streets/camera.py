@@ -1,4 +1,4 @@
-"""The camera of Streets: a pinhole, and for `real` what lens, sensor and file format do to a picture."""
+"""The camera of Streets: a pinhole projection, and the effects of lens, sensor and file format on an image."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import functools
 import cv2
 import numpy as np
 
-NEAR = 0.6  # metres; what is nearer is cut off
+NEAR = 0.6  # metres ahead of the camera; faces are clipped there
 
 
 @dataclasses.dataclass(frozen=True)
 class Pinhole:
-    """A camera over the road; world axes are x to the right, y up, z along the street.
+    """A pinhole camera above the road. World axes: x to the right, y up, z along the street.
 
     Attributes:
-      position: float (x, y, z) in metres.
-      yaw, pitch, roll: radians; positive looks right, up, and tilts clockwise.
-      focal: focal length over image width.
-      bonnet: share of the picture's height that the camera's own car takes at the lower edge.
+      position: (x, y, z) in metres.
+      yaw, pitch, roll: radians. Positive yaw looks right, positive pitch looks up, positive roll tilts clockwise.
+      focal: focal length divided by the image width.
+      bonnet: share of the image's height that the camera's own car covers at the lower edge.
     """
 
     position: tuple[float, float, float]
@@ -30,7 +30,7 @@ class Pinhole:
     bonnet: float
 
     def rotation(self) -> np.ndarray:
-        """float64 [3, 3]: rows are the image's right, down and forward in world axes."""
+        """float64 [3, 3]; the rows are the camera's axes (right, down, forward) in world axes."""
         cy, sy, cp, sp = np.cos(self.yaw), np.sin(self.yaw), np.cos(self.pitch), np.sin(self.pitch)
         right, forward = np.array([cy, 0, -sy]), np.array([cp * sy, sp, cp * cy])
         down = np.array([sp * sy, -cp, sp * cy])
@@ -38,12 +38,12 @@ class Pinhole:
         return np.stack([cr * right + sr * down, cr * down - sr * right, forward])
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """World points [..., 3] in camera axes (right, down, forward), float32."""
-        away = points - np.asarray(self.position, np.float32)
-        return np.einsum("ij,...j->...i", self.rotation().astype(np.float32), away)
+        """Converts world points [..., 3] to camera axes (right, down, forward), float32 [..., 3]."""
+        offsets = points - np.asarray(self.position, np.float32)
+        return np.einsum("ij,...j->...i", self.rotation().astype(np.float32), offsets)
 
     def rays(self, size: tuple[int, int]) -> np.ndarray:
-        """float32 [3, H * W] in camera axes with forward = 1, through each pixel's centre."""
+        """float32 [3, H * W]; the ray through each pixel's centre, in camera axes with forward = 1."""
         height, width = size
         rays = np.ones((3, height, width), np.float32)
         rays[0] = (np.arange(width) - (width - 1) / 2) / (self.focal * width)
@@ -51,7 +51,7 @@ class Pinhole:
         return rays.reshape(3, -1)
 
     def to_pixels(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Camera points [..., 3] with forward > 0 as (column, row), pixel centres at whole numbers."""
+        """Projects camera points [..., 3] with forward > 0 to (column, row); pixel centres are whole numbers."""
         height, width = size
         centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
         return points[..., :2] / points[..., 2:] * (self.focal * width) + centre
@@ -59,17 +59,17 @@ class Pinhole:
 
 @dataclasses.dataclass(frozen=True)
 class Develop:
-    """From light to file, for one picture.
+    """Turns the light of one picture into an image, as lens, sensor and JPEG file do.
 
     Attributes:
-      colour: float [3, 3], applied to RGB 0..1.
-      black, white: RGB that darkest and brightest become, 0..1.
+      colour: float [3, 3], matrix applied to RGB 0..1.
+      black, white: float [3], RGB 0..1 of the darkest and the brightest pixel.
       gamma: exponent of the tonal curve.
       vignette: darkening at the corners, 0..1.
-      blur: deviation of the point spread in thousandths of the picture's width.
-      shot, read: noise deviation at full signal and at none, 0..1.
-      jpeg: quality 0..100.
-      sharpen: share of the difference from a blurred picture that is added.
+      blur: standard deviation of the point spread, in thousandths of the image's width.
+      shot, read: standard deviation of the noise: `read` without light, plus up to `shot` at full light, 0..1.
+      jpeg: JPEG quality, 0..100.
+      sharpen: strength of the unsharp mask, 0 for none.
     """
 
     colour: np.ndarray
@@ -85,7 +85,7 @@ class Develop:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Develop:
-        """One camera on different days: every figure is the camera's own plus a little of the day's."""
+        """Draws the camera of `real`: one model with figures that vary a little from day to day."""
         saturation = rng.uniform(0.72, 0.92)
         grey = np.tile([0.3, 0.59, 0.11], (3, 1))
         balance = np.array([1.04, 1.02, 0.85]) * rng.uniform(0.96, 1.04, 3) * rng.uniform(1.0, 1.25)
@@ -102,7 +102,7 @@ class Develop:
         )
 
     def __call__(self, light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """float32 [H, W, 3] in 0..255 -> uint8, through lens, sensor, tonal curve and JPEG in this order."""
+        """Applies lens, sensor, tonal curve and JPEG to float32 [H, W, 3] in 0..255; returns uint8 [H, W, 3]."""
         height, width = light.shape[:2]
         sigma = self.blur * width / 1000
         picture = cv2.GaussianBlur(light, (0, 0), sigma) if sigma > 0.2 else light
@@ -119,11 +119,14 @@ class Develop:
         picture = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self.jpeg]
         _, coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
-        return cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        if decoded is None:
+            raise RuntimeError("OpenCV cannot decode the JPEG image that it has encoded")
+        return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
 @functools.lru_cache(maxsize=4)
 def _corner_distance(size: tuple[int, int]) -> np.ndarray:
-    """float32 [H, W]: squared distance from the centre, 1 in the corners."""
+    """float32 [H, W]; squared distance from the centre, scaled to 1 in the corners."""
     rows, columns = (np.linspace(-1, 1, extent, dtype=np.float32) ** 2 for extent in size)
     return (rows[:, None] + columns[None]) / 2

@@ -1,4 +1,4 @@
-"""The domains: how their streets, cameras and light are drawn."""
+"""The three domains, and how `sim` and `real` draw the camera and the light."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ import numpy as np
 from udas_tf.data.streets.camera import Develop, Pinhole
 from udas_tf.data.streets.game import GAME, game_camera, game_look, game_plan
 from udas_tf.data.streets.layout import Layout
-from udas_tf.data.streets.materials import REAL, SIM, Material, Palette
+from udas_tf.data.streets.materials import REAL, SIM, Colour, Material, Palette
 from udas_tf.data.streets.plan import Plan, real_plan, sim_plan
 from udas_tf.data.streets.scene import Ground, Look, Scene, Sun
 from udas_tf.data.streets.town import TownLayout
 from udas_tf.errors import UserError
 
-# Materials added later must not shift the random numbers of `real`.
-_MATERIALS_OF_REAL = Material.CLUTTER + 1
+# `real` varies the colours of these first materials only: a material added later must not shift its random numbers.
+_VARIED_IN_REAL = Material.CLUTTER + 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """What sets a domain apart; its parts can be exchanged to see what each adds to the gap.
+    """The four parts that define a domain. Exchanging a part measures what it adds to the domain gap.
 
     Attributes:
-      plan, camera, look: draw a plan, the camera in that street, and the light.
-      palette: colours of what stands in the street.
+      plan: draws the plan of a street.
+      camera: draws the camera in a street with that plan.
+      look: draws colours, light and air.
+      palette: colours of the items.
     """
 
     plan: Callable[[np.random.Generator], Plan]
@@ -35,10 +37,14 @@ class Domain:
     palette: Palette
 
     def scene(self, rng: np.random.Generator) -> Scene:
+        """Draws a scene."""
         plan = self.plan(rng)
         camera = self.camera(plan, rng)
-        kind = Layout if plan.town is None else TownLayout
-        layout = kind(plan, self.palette, camera.position[0], rng)
+        eye_t = camera.position[0]
+        if plan.town is None:
+            layout = Layout(plan, self.palette, eye_t, rng)
+        else:
+            layout = TownLayout(plan.town, plan, self.palette, eye_t, rng)
         ground = Ground.from_patches(layout.road, layout.patches)
         return Scene(camera, layout.road, ground, layout.items, self.look(rng))
 
@@ -70,9 +76,9 @@ def _real_look(rng: np.random.Generator) -> Look:
     overcast = rng.random() < 0.35
     day = rng.uniform(0.85, 1.1)
     colours = REAL.table()
-    own = colours[:_MATERIALS_OF_REAL]
-    own *= rng.normal(1, 0.05, own.shape) * rng.normal(1, 0.05, (len(own), 1))
-    zenith = (186, 190, 194) if overcast else REAL.sky_zenith
+    varied = colours[:_VARIED_IN_REAL]
+    varied *= rng.normal(1, 0.05, varied.shape) * rng.normal(1, 0.05, (len(varied), 1))
+    zenith: Colour = (186, 190, 194) if overcast else REAL.sky_zenith
     return Look(
         colours=colours,
         sun=Sun(
@@ -81,13 +87,17 @@ def _real_look(rng: np.random.Generator) -> Look:
             ambient=(0.85 if overcast else rng.uniform(0.45, 0.58)) * day,
             tint=(1.06, 1.0, 0.88), shade_tint=(0.96, 1.0, 1.06), casts=not overcast,
         ),
-        sky=tuple(tuple(np.array(colour) * rng.uniform(0.94, 1.04)) for colour in (zenith, REAL.sky_horizon)),
+        sky=(_scaled(zenith, rng.uniform(0.94, 1.04)), _scaled(REAL.sky_horizon, rng.uniform(0.94, 1.04))),
         clouds=rng.uniform(0.1, 0.7), cloud_shift=rng.uniform(0, 256),
         texture_strength=rng.uniform(0.55, 0.85),
         haze_distance=rng.uniform(90, 190),
-        haze_colour=tuple(np.array([206, 208, 202]) * rng.uniform(0.92, 1.04)),
+        haze_colour=_scaled((206, 208, 202), rng.uniform(0.92, 1.04)),
         develop=Develop.sample(rng),
     )  # fmt: skip
+
+
+def _scaled(colour: Colour, factor: float) -> Colour:
+    return tuple(np.array(colour) * factor)
 
 
 DOMAINS = {
@@ -99,14 +109,13 @@ _PARTS = tuple(field.name for field in dataclasses.fields(Domain))
 
 
 def find(name: str) -> tuple[int, Domain]:
-    """A domain and the number that its random numbers start from.
+    """Returns the number that seeds a domain's random numbers, and the domain.
 
     Args:
-      name: "sim", or with parts of others, "sim+game_look+game_palette", so that what a part is worth can be
-        measured.
+      name: a domain such as "sim", or a domain with parts of others, such as "sim+game_look+game_palette".
 
     Raises:
-      UserError: unknown domain or part.
+      UserError: the domain or a part is unknown.
     """
     base, *exchanged = name.split("+")
     parts = dict(part.partition("_")[::2][::-1] for part in exchanged)

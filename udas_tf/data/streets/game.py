@@ -1,8 +1,8 @@
-"""The four parts of the domain `game`: anything between and somewhat beyond `sim` and `real`.
+"""The four parts of the domain `game`, which covers everything between `sim` and `real` and somewhat more.
 
-Ranges are wide on purpose: a network that has seen every light, road and camera takes a photograph for one
-more [Tobin et al. 2017, "Domain randomization for transferring deep neural networks from simulation to the
-real world"]. How common things are, and where the horizon lies, is roughly as on photographs of a town.
+This is domain randomization [Tobin et al. 2017, "Domain randomization for transferring deep neural networks from
+simulation to the real world"]: to a network that has seen every light, road and camera, a photograph is one more
+variation. The shares of the classes and the position of the horizon are roughly those of photographs of a town.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import dataclasses
 import numpy as np
 
 from udas_tf.data.streets.camera import Develop, Pinhole
-from udas_tf.data.streets.materials import REAL, SIM, Material, Palette
+from udas_tf.data.streets.materials import REAL, SIM, Colour, Colours, Material, Palette
 from udas_tf.data.streets.plan import Plan, Town
 from udas_tf.data.streets.scene import Look, Sun
 
 _LOTS = ("block", "house", "park", "walled", "terrace", "yard", "grove")
-_DULL = {
+_DULL: dict[str, Colours] = {
     "cars": ((24, 25, 28), (44, 46, 52), (96, 100, 104), (30, 40, 70), (70, 24, 26)),
     "facades": (
         (120, 116, 110), (84, 78, 74), (214, 208, 196), (146, 126, 98), (104, 70, 58), (170, 150, 110)
@@ -37,7 +37,7 @@ GAME = Palette(
 
 
 def game_plan(rng: np.random.Generator) -> Plan:
-    """Mostly towns: houses at the pavement's edge, shops, cars along the kerb; some suburbs, some green."""
+    """Draws mostly dense streets with terraced houses, shops and parked cars; some suburbs and some green."""
     dense = rng.random() < 0.65
     weights = (1.2, 0.4, 0.3, 0.5, 5.0, 0.4, 0.8) if dense else (0.8, 1.0, 1.0, 1.0, 0.8, 0.7, 3.0)
     return Plan(
@@ -69,7 +69,7 @@ def _town(rng: np.random.Generator) -> Town:
 
 def game_camera(plan: Plan, rng: np.random.Generator) -> Pinhole:
     across = plan.lane * (rng.integers(plan.lanes) + 0.5) + rng.normal(0, 0.6)
-    yaw = rng.normal(0, 0.4 if rng.random() < 0.12 else 0.08)  # seldom in a bend or turning
+    yaw = rng.normal(0, 0.4 if rng.random() < 0.12 else 0.08)  # a few cameras are turning
     return Pinhole(
         (float(across), rng.uniform(1.1, 2.2), 0.0), yaw=yaw, pitch=rng.normal(0.005, 0.04),
         roll=rng.normal(0, 0.015), focal=rng.uniform(0.75, 1.15),
@@ -92,7 +92,10 @@ def game_look(rng: np.random.Generator) -> Look:
 
 
 def _colours(rng: np.random.Generator) -> np.ndarray:
-    """Each material somewhere between `sim` and `real`, brighter or darker; what is paved, of any grey."""
+    """Mixes the colours of `sim` and `real`, brighter or darker. Asphalt, paving and the like have any grey.
+
+    Returns float32 [materials, 3].
+    """
     share = rng.uniform(0, 1, (len(Material), 1))
     colours = SIM.table() * share + REAL.table() * (1 - share)
     for material, low, high in (
@@ -101,13 +104,11 @@ def _colours(rng: np.random.Generator) -> np.ndarray:
         (Material.GLASS, 20, 130),
     ):  # fmt: skip
         colours[material] = rng.uniform(low, high) * rng.normal(1, 0.02, 3)
-    return (colours * np.exp(rng.normal(0, 0.2, share.shape)) * rng.normal(1, 0.03, colours.shape)).astype(
-        np.float32
-    )
+    return (colours * np.exp(rng.normal(0, 0.2, share.shape)) * rng.normal(1, 0.03, colours.shape)).astype(np.float32)
 
 
 def _sun(weather: str, rng: np.random.Generator) -> Sun:
-    """Under clouds, light comes from about the zenith: shade under cars, walls darker than the road."""
+    """Draws the sun. Clouds put it near the zenith: shade lies under cars, and walls are darker than the road."""
     clear = weather == "sun"
     day = rng.uniform(0.25, 0.6) if weather == "storm" else rng.uniform(0.5, 1.1)
     strength = rng.uniform(0.4, 0.9) if clear else rng.uniform(0.15, 0.4)
@@ -119,8 +120,8 @@ def _sun(weather: str, rng: np.random.Generator) -> Sun:
     )  # fmt: skip
 
 
-def _sky(weather: str, rng: np.random.Generator) -> tuple[tuple, tuple]:
-    """(zenith, horizon) and the clouds' colour."""
+def _sky(weather: str, rng: np.random.Generator) -> tuple[tuple[Colour, Colour], Colour]:
+    """Draws the sky's colours (zenith, horizon), and the colour of the clouds."""
     zenith, horizon = {
         "sun": (np.array([rng.uniform(80, 220), rng.uniform(160, 240), rng.uniform(225, 255)]), 255),
         "white": (np.full(3, rng.uniform(235, 255)), 255),
@@ -133,7 +134,7 @@ def _sky(weather: str, rng: np.random.Generator) -> tuple[tuple, tuple]:
 
 
 def _develop(rng: np.random.Generator) -> Develop:
-    """Any camera, on the bright side: where the sky is not blown out, the street is dark."""
+    """Draws any camera. Most overexpose: where the sky is not blown out, the street is dark."""
     saturation = rng.uniform(0.6, 1.5)
     grey = np.tile([0.3, 0.59, 0.11], (3, 1))
     balance = rng.normal(1, 0.025, 3) * np.exp(rng.normal(0.22, 0.22))

@@ -1,7 +1,7 @@
-"""What Streets is made of: materials, their textures, and the palette of each domain.
+"""The materials of Streets, their textures, and the palettes of `sim` and `real`.
 
-Colours are display RGB 0..255. A material takes its colour from the palette, or, where things differ from one
-another (paint, clothes, leaves, facades), from a tint slot of the item that it belongs to.
+Colours are display RGB 0..255. Most materials take their colour from the palette. Paint, clothes, leaves, facades
+and other materials that differ between items take it from one of the item's three tints.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import functools
 
 import numpy as np
 
-TEXTURE_SIZE = 256
+Colour = tuple[float, float, float]  # red, green, blue
+Colours = tuple[Colour, ...]
+
+TEXTURE_SIZE = 256  # texels per side of a texture
 
 
 class Material(enum.IntEnum):
@@ -55,8 +58,8 @@ class Material(enum.IntEnum):
     YELLOW_LINE = enum.auto()
 
 
-# Position of a material's colour among the three tints of an item; the others use the palette.
-TINT_SLOT = {
+# Which of an item's three tints colours a material. Materials not listed use the palette.
+TINT_SLOT: dict[int, int] = {
     Material.PAINT: 0, Material.TRIM: 1, Material.TOP: 0, Material.BOTTOM: 1, Material.SKIN: 2,
     Material.LEAF: 0, Material.FACADE: 0, Material.ROOF: 2, Material.MASONRY: 0, Material.BARS: 0,
     Material.SIGN_FACE: 0,
@@ -68,32 +71,32 @@ TINT_SLOT = {
 
 @functools.cache
 def tint_slots() -> np.ndarray:
-    """int64 [materials]: the tint slot of each material, -1 for those of the palette."""
+    """int64 [materials]; the tint slot of each material, -1 where the palette colours it."""
     return np.array([TINT_SLOT.get(material, -1) for material in Material])
 
 
 @dataclasses.dataclass(frozen=True)
 class Palette:
-    """Colours of one domain: one per fixed material, and choices for what differs from item to item."""
+    """Colours of one domain: one for each fixed material, and several to choose from for the tints of items."""
 
-    fixed: dict[Material, tuple[int, int, int]]
-    sky_zenith: tuple[int, int, int]
-    sky_horizon: tuple[int, int, int]
-    cars: tuple[tuple[int, int, int], ...]
-    lorries: tuple[tuple[int, int, int], ...]
-    buses: tuple[tuple[int, int, int], ...]
-    facades: tuple[tuple[int, int, int], ...]
-    trims: tuple[tuple[int, int, int], ...]
-    roofs: tuple[tuple[int, int, int], ...]
-    clothes: tuple[tuple[int, int, int], ...]
-    skins: tuple[tuple[int, int, int], ...]
-    leaves: tuple[tuple[int, int, int], ...]
-    masonry: tuple[tuple[int, int, int], ...]
-    fences: tuple[tuple[int, int, int], ...]
-    clutter: tuple[tuple[int, int, int], ...]
+    fixed: dict[Material, Colour]
+    sky_zenith: Colour
+    sky_horizon: Colour
+    cars: Colours
+    trucks: Colours
+    buses: Colours
+    facades: Colours
+    trims: Colours
+    roofs: Colours
+    clothes: Colours
+    skins: Colours
+    leaves: Colours
+    masonry: Colours
+    fences: Colours
+    clutter: Colours
 
     def table(self) -> np.ndarray:
-        """float32 [materials, 3] of the fixed materials; black where an item's tint decides."""
+        """float32 [materials, 3]; the colours of the fixed materials, black for the others."""
         table = np.zeros((len(Material), 3), np.float32)
         for material, colour in self.fixed.items():
             table[material] = colour
@@ -117,7 +120,7 @@ SIM = Palette(
         (215, 30, 35), (30, 70, 205), (240, 240, 240), (245, 190, 20), (30, 30, 36), (20, 150, 90),
         (170, 175, 185),
     ),
-    lorries=((235, 120, 30), (240, 240, 235), (40, 110, 190)),
+    trucks=((235, 120, 30), (240, 240, 235), (40, 110, 190)),
     buses=((225, 40, 40), (250, 200, 30), (40, 150, 200)),
     facades=(
         (205, 95, 70), (235, 195, 110), (225, 220, 205), (150, 165, 190), (215, 145, 95), (180, 120, 110)
@@ -151,7 +154,7 @@ REAL = Palette(
         (58, 60, 64), (160, 164, 168), (220, 220, 218), (28, 30, 34), (150, 36, 34), (40, 64, 128),
         (70, 96, 92),
     ),
-    lorries=((202, 198, 186), (150, 92, 52), (82, 98, 116)),
+    trucks=((202, 198, 186), (150, 92, 52), (82, 98, 116)),
     buses=((166, 60, 48), (188, 158, 70), (186, 188, 186)),
     facades=(
         (168, 104, 80), (190, 166, 120), (150, 132, 118), (196, 184, 164), (136, 92, 72), (166, 148, 142),
@@ -183,8 +186,8 @@ class Texture(enum.IntEnum):
     TEXT = enum.auto()
 
 
-# material: (texture, side of one tile in metres, relative contrast); the others are SMOOTH.
-TEXTURED = {
+# material: (texture, side of one tile in metres, relative contrast). Materials not listed are SMOOTH.
+TEXTURED: dict[int, tuple[Texture, float, float]] = {
     Material.ASPHALT: (Texture.ASPHALT, 6.0, 0.55),
     Material.MARKING: (Texture.ASPHALT, 6.0, 0.45),
     Material.PAVING: (Texture.PAVING, 5.0, 0.5),
@@ -208,14 +211,14 @@ TEXTURED = {
 
 @functools.cache
 def texture_table() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per material: texture int64 [M], tile side in metres float32 [M], contrast float32 [M]."""
+    """Texture int64 [M], side of a tile in metres float32 [M] and contrast float32 [M] of each material."""
     rows = [TEXTURED.get(material, (Texture.SMOOTH, 4.0, 0.25)) for material in Material]
     textures, tiles, contrasts = zip(*rows, strict=True)
     return np.array(textures), np.array(tiles, np.float32), np.array(contrasts, np.float32)
 
 
 def _fractal(rng: np.random.Generator, slope: float) -> np.ndarray:
-    """Tileable noise float64 [N, N] with amplitude 1 / frequency^slope, mean 0, deviation 1."""
+    """Tileable noise float64 [N, N] with amplitude 1 / frequency^slope, mean 0 and standard deviation 1."""
     frequency = np.hypot(np.fft.fftfreq(TEXTURE_SIZE)[:, None], np.fft.rfftfreq(TEXTURE_SIZE)[None])
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal((TEXTURE_SIZE, TEXTURE_SIZE))) * frequency**-slope
@@ -224,7 +227,7 @@ def _fractal(rng: np.random.Generator, slope: float) -> np.ndarray:
 
 
 def _courses(rng: np.random.Generator, rows: int, columns: int, joint: float) -> np.ndarray:
-    """Bricks or slabs in running bond: a tone each, dark joints."""
+    """Bricks or slabs in running bond, float64 [N, N]: each has its own tone, joints are dark."""
     at = np.arange(TEXTURE_SIZE) / TEXTURE_SIZE
     row = np.floor(at * rows).astype(int)[:, None]
     across = at[None] * columns + 0.5 * (row % 2)
@@ -235,7 +238,7 @@ def _courses(rng: np.random.Generator, rows: int, columns: int, joint: float) ->
 
 
 def _lettering(rng: np.random.Generator, lines: int) -> np.ndarray:
-    """Lines of dark and light strokes, as wide as letters are; the gaps between lines are plain."""
+    """Lines of dark and light strokes of the width of letters, float64 [N, N]; the gaps between lines are 0."""
     at = np.arange(TEXTURE_SIZE) * lines // TEXTURE_SIZE
     strokes = rng.choice([-1.0, 0.0, 0.0, 0.9], (lines, TEXTURE_SIZE // 8)).repeat(8, axis=1)
     return np.where((at % 2 == 0)[:, None], strokes[at], 0.0)
@@ -243,7 +246,7 @@ def _lettering(rng: np.random.Generator, lines: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1)
 def atlas() -> np.ndarray:
-    """float32 [textures, N, N]: tileable deviations from a material's colour, about -1..1."""
+    """float32 [textures, N, N]; each is tileable and holds relative deviations from a material's colour in -1..1."""
     rng = np.random.default_rng(20)
     fine, medium, coarse = _fractal(rng, 0.4), _fractal(rng, 1.0), _fractal(rng, 1.7)
     cracks = -2.0 * (np.abs(_fractal(rng, 1.6)) < 0.02)
@@ -260,18 +263,18 @@ def atlas() -> np.ndarray:
         Texture.BARS: bars,
     }
     layers[Texture.TEXT] = _lettering(rng, 8)
-    # Rounded, so that the last bits of a Fourier transform do not matter.
+    # Rounding hides the last bits of the Fourier transform, which differ between processors.
     stack = np.stack([layers[texture] for texture in Texture])
     return (np.round(np.clip(stack, -1, 1) * 64) / 64).astype(np.float32)
 
 
-# Tiles a metre of the materials that one can see through.
+# Materials that one can see through: tiles of their pattern per metre.
 SHEER = {Material.TWIGS: 0.45, Material.FOLIAGE: 0.35, Material.RAILING: 0.5}
 
 
 @functools.lru_cache(maxsize=1)
 def gaps() -> dict[Material, np.ndarray]:
-    """Of each material of SHEER uint8 [N, N], tileable: 1 where it is, 0 where one sees through."""
+    """Pattern uint8 [N, N] of each material of SHEER, tileable: 1 = opaque, 0 = gap."""
     rng = np.random.default_rng(21)
     at = np.arange(TEXTURE_SIZE)
     railing = (at % 16 < 6)[None] | (at % 128 < 12)[:, None]

@@ -1,4 +1,4 @@
-"""How streets are laid out, as figures."""
+"""The figures that streets are laid out by, and how `sim` and `real` draw them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ _LOTS = ("block", "house", "park", "walled")
 
 @dataclasses.dataclass(frozen=True)
 class Town:
-    """Figures of a street as it is used and worn; probabilities 0..1, but for the spacings in metres.
+    """Figures of a town's street, beyond those of `Plan`. They are probabilities unless a unit is named.
 
     Attributes:
-      tone_spread: deviation of the logarithm of an item's brightness.
-      bare: trees without leaves; street_trees: along the kerb, wherever it has room.
-      shops: of houses in a row.
-      worn: of markings, that they are gone; repairs: that a stretch of the road was mended.
-      yellow_lines: that they run along a kerb; bars: dashes, letters and what is left of them on the road.
-      railings, bollards, islands: that a side of the street, or the middle of the road, has some.
-      masts, adverts: spacing.
-      strollers: knots of people on a side, on average.
+      tone_spread: standard deviation of the logarithm of an item's brightness.
+      bare: a tree has no leaves.
+      street_trees: a place for a tree along the kerb has one; below 0 counts as 0.
+      shops: a terraced house has a shop.
+      worn: a road marking is worn away.
+      repairs: a stretch of the road has a repaired patch.
+      yellow_lines: a kerb has yellow lines.
+      bars: a stretch of the road has a bar of marking, as from dashes and letters.
+      railings, bollards: a side of the street has them.
+      islands: the road has a traffic island.
+      masts, adverts: spacing in metres.
+      strollers: mean number of groups of people per side.
     """
 
     tone_spread: float
@@ -42,20 +46,20 @@ class Town:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Figures that a street is laid out by; lengths in metres, the rest probabilities or counts.
+    """Figures that a street is laid out by. Lengths are in metres.
 
     Attributes:
-      irregular: 0 for even spacing, 1 for spacing anywhere between half and one and a half times it.
-      lane, lanes: width and number per direction.
-      parking, walk, verge: widths per side (left, right); the verge of grass lies between walk and lots.
-      curvature: of the road, 1 / metres.
+      irregular: 0 = even spacing, 1 = each gap is 0.5 to 1.5 times the spacing.
+      lane, lanes: width of a lane, and number of lanes per direction.
+      parking, walk, verge: widths per side (left, right). `walk` is the sidewalk, the verge of grass lies behind it.
+      curvature: curvature of the road in 1 / metres, positive to the right.
       junction: distance of the crossing street, None without one.
-      lots: weights of what stands along the street, by name.
+      lots: weight of each kind of lot, by name.
       floors: lowest and highest number of storeys.
       trees, lamps: spacing along the street.
       parked, traffic, riders, people, clutter, signs: how full the street is, 0..1.
-      colour_spread: deviation of an item's colour from the palette's, in RGB steps.
-      town: what a denser street has besides; None without any of it.
+      colour_spread: standard deviation of an item's colour around the palette's, in RGB steps.
+      town: figures of a town's street; None = not a town.
     """
 
     irregular: float
@@ -81,19 +85,20 @@ class Plan:
 
     @property
     def half_road(self) -> float:
+        """Distance from the centre line to the edge of the outer lane."""
         return self.lane * self.lanes
 
     def kerb(self, side: int) -> float:
-        """Distance of the kerb from the centre line."""
+        """Distance from the centre line to the kerb; side is -1 (left) or 1 (right)."""
         return self.half_road + self.parking[side > 0]
 
     def lot_line(self, side: int) -> float:
-        """Distance from the centre line at which lots begin."""
+        """Distance from the centre line to the lots; side is -1 (left) or 1 (right)."""
         return self.kerb(side) + self.walk[side > 0] + self.verge[side > 0]
 
 
 def sim_plan(rng: np.random.Generator) -> Plan:
-    """A regular straight street; only what stands along it varies."""
+    """Draws a straight, regular street. Only parking, the junction and the items vary."""
     return Plan(
         irregular=0.15, lane=3.3, lanes=1,
         parking=tuple(np.where(rng.random(2) < 0.5, 2.1, 0.2)), walk=(2.6, 2.6), verge=(1.6, 1.6),
@@ -106,7 +111,7 @@ def sim_plan(rng: np.random.Generator) -> Plan:
 
 
 def real_plan(rng: np.random.Generator) -> Plan:
-    """Anything from a lane between hedges to an avenue, straight or bent."""
+    """Draws any street, from a narrow lane to an avenue, straight or bent."""
     lanes = 2 if rng.random() < 0.25 else 1
     return Plan(
         irregular=1.0, lane=rng.uniform(2.9, 3.6), lanes=lanes,

@@ -1,8 +1,8 @@
-"""Turns a scene into pixels: which face each pixel sees, then label and light by looking that face up.
+"""Renders a scene: finds the face that each sample sees, then the label and the light of that face.
 
-Image and label come from one buffer of face numbers at twice the resolution, so that they agree by
-construction: a label is the commonest of a pixel's four samples, a colour their mean. Through twigs, leaves
-and railings the image shows what is behind; their labels have no gaps, as annotators draw them.
+There are 2 x 2 samples per pixel. A pixel's label is the most frequent one of its samples, its colour their mean. Image
+and labels therefore agree by construction. Twigs, foliage and railings have gaps in the image but not in the labels,
+because annotators do not draw the gaps either.
 """
 
 from __future__ import annotations
@@ -19,26 +19,31 @@ from udas_tf.data.streets.shapes import LABEL
 
 _SAMPLES = 2  # per pixel and axis
 _SHIFT = 4  # fractional bits of polygon corners
-_SHEER_FROM = 14  # samples; what is smaller hides what is behind it
-_BONNET = np.array([52, 56, 62], np.float32)
+_SHEER_FROM = 14  # samples; a see-through face that is smaller is drawn without gaps
+_BONNET = np.array([52, 56, 62], np.float32)  # RGB
 
 
-def render_scene(
-    scene: Scene, size: tuple[int, int], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Image uint8 [H, W, 3] RGB and train ids uint8 [H, W]; `rng` is for the sensor's noise only."""
+def render_scene(scene: Scene, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Renders a scene.
+
+    Args:
+      scene: the scene.
+      size: (height, width) in pixels.
+      rng: for the sensor's noise.
+
+    Returns:
+      Image uint8 [H, W, 3] RGB, and train ids uint8 [H, W].
+    """
     faces = faces_of(scene)
     shadows = shadow_map(scene, faces) if scene.look.sun.casts else None
     in_camera = scene.camera.to_camera(faces.corners)
-    # The camera's axes are right-handed, the world's are not: the minus keeps the plane's normal outside.
+    # The camera's axes are right-handed and the world's left-handed: the minus makes normals point outwards.
     plane = -np.cross(in_camera[:, 3] - in_camera[:, 1], in_camera[:, 2] - in_camera[:, 0])
     offset = np.einsum("fc,fc->f", plane, in_camera[:, 0])
-    seen = np.flatnonzero((offset < 0) & (in_camera[..., 2].max(1) > NEAR))
-    faces, in_camera, plane = faces.take(seen), in_camera[seen], plane[seen] / offset[seen, None]
+    visible = np.flatnonzero((offset < 0) & (in_camera[..., 2].max(1) > NEAR))
+    faces, in_camera, plane = faces.take(visible), in_camera[visible], plane[visible] / offset[visible, None]
 
-    ids, covering = _face_numbers(
-        scene.camera, in_camera, faces.materials, (size[0] * _SAMPLES, size[1] * _SAMPLES)
-    )
+    ids, covering = _face_numbers(scene.camera, in_camera, faces.materials, (size[0] * _SAMPLES, size[1] * _SAMPLES))
     label = _commonest(np.append(LABEL["sky"], faces.labels).astype(np.uint8)[covering])
     channels = light_of(scene, faces, in_camera, plane, ids, shadows)
     light = cv2.merge([cv2.resize(channel, size[::-1], interpolation=cv2.INTER_AREA) for channel in channels])
@@ -52,19 +57,30 @@ def render_scene(
 def _face_numbers(
     camera: Pinhole, in_camera: np.ndarray, materials: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """int32 [H, W] twice, with gaps and with them closed: 1 + the last face on a pixel, 0 for none."""
+    """Rasterises the faces in their order.
+
+    Args:
+      camera: projects the corners.
+      in_camera: float32 [F, CORNERS, 3], corners of the faces in camera axes.
+      materials: int64 [F].
+      size: (height, width) in samples.
+
+    Returns:
+      Two int32 [H, W]: 1 + the number of the last face on each sample, 0 for none. See-through faces have gaps in the
+      first and none in the second.
+    """
     ids = np.zeros(size, np.int32)
     sheer = np.isin(materials, list(SHEER))
     covering = np.zeros(size, np.int32) if sheer.any() else ids
     whole = in_camera[..., 2].min(1) > NEAR
     ahead = np.maximum(in_camera[..., 2:], NEAR)
-    flat = camera.to_pixels(np.concatenate([in_camera[..., :2], ahead], -1), size)
-    low, high = flat.min(1), flat.max(1)
+    projected = camera.to_pixels(np.concatenate([in_camera[..., :2], ahead], -1), size)
+    low, high = projected.min(1), projected.max(1)
     outside = whole & ((high < 0) | (low > np.array(size[::-1]))).any(1)
-    fixed = np.round(flat * (1 << _SHIFT)).astype(np.int32)
+    fixed_point = np.round(projected * (1 << _SHIFT)).astype(np.int32)
     sheer &= whole & ((high - low).max(1) >= _SHEER_FROM)
     for number in np.flatnonzero(~outside):
-        corners = fixed[number]
+        corners = fixed_point[number]
         if sheer[number]:
             material = Material(materials[number])
             metre = camera.focal * size[1] / in_camera[number, :, 2].mean()  # in samples
@@ -75,18 +91,28 @@ def _face_numbers(
             clipped = camera.to_pixels(_clip_near(in_camera[number]), size)
             corners = np.round(clipped * (1 << _SHIFT)).astype(np.int32)
         cv2.fillConvexPoly(ids, corners, int(number) + 1, cv2.LINE_8, _SHIFT)
-    # Faces are painted in the order of their numbers: the later of two is the one in front.
+    # Later faces are in front of earlier ones and have higher numbers.
     return ids, np.maximum(ids, covering)
 
 
-def _paint_sheer(ids, covering, corners, number: int, pattern: np.ndarray, step: float) -> None:
-    """A convex polygon: all of it into `covering`, what `pattern` has, `step` texels a pixel, into `ids`."""
+def _paint_sheer(
+    ids: np.ndarray, covering: np.ndarray, corners: np.ndarray, number: int, pattern: np.ndarray, step: float
+) -> None:
+    """Fills a convex polygon in two buffers.
+
+    Args:
+      ids: int32 [H, W], buffer that is filled except for the gaps of `pattern`.
+      covering: int32 [H, W], buffer that is filled completely.
+      corners: int32 [n, 2], (column, row) with _SHIFT fractional bits.
+      number: the value to write.
+      pattern: uint8 [TEXTURE_SIZE, TEXTURE_SIZE], 0 for gaps.
+      step: texels per sample.
+    """
     height, width = ids.shape
     (left, top), (right, bottom) = corners.min(0) >> _SHIFT, (corners.max(0) >> _SHIFT) + 2
     rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
-    if (
-        rows.stop <= rows.start or columns.stop <= columns.start
-    ):  # rounded, it lies beyond the edge that it reached
+    # Rounding can put a polygon that touches the edge beyond it.
+    if rows.stop <= rows.start or columns.stop <= columns.start:
         return
     inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
     offset = np.array([columns.start, rows.start]) << _SHIFT
@@ -98,7 +124,7 @@ def _paint_sheer(ids, covering, corners, number: int, pattern: np.ndarray, step:
 
 
 def _clip_near(corners: np.ndarray) -> np.ndarray:
-    """The part of a convex polygon [n, 3] beyond the near plane [Sutherland and Hodgman 1974]."""
+    """Clips a convex polygon [n, 3] in camera axes at the near plane [Sutherland and Hodgman 1974]."""
     kept = []
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         if a[2] >= NEAR:
@@ -109,14 +135,14 @@ def _clip_near(corners: np.ndarray) -> np.ndarray:
 
 
 def _commonest(samples: np.ndarray) -> np.ndarray:
-    """The commonest of each 2 x 2 samples; the upper left one's where two pairs tie."""
+    """The most frequent value of each 2 x 2 samples; the upper left one's if there is a tie."""
     a, b, c, d = samples[::2, ::2], samples[::2, 1::2], samples[1::2, ::2], samples[1::2, 1::2]
     alone = (a != b) & (a != c) & (a != d)
     return np.where(alone & ((b == c) | (b == d)), b, np.where(alone & (c == d), c, a))
 
 
 def _cover_with_bonnet(share: float, light: np.ndarray, label: np.ndarray) -> None:
-    """The camera's own car over the lower `share` of the picture; it has no class."""
+    """Draws the camera's own car over the lower `share` of `light` [H, W, 3] and `label` [H, W]; its class is void."""
     height, width = label.shape
     off_centre = np.abs(np.linspace(-1, 1, width))
     edge = height * (1 - share * (1 - 0.55 * off_centre**2.5))

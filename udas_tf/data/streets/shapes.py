@@ -1,7 +1,9 @@
-"""Meshes of what stands in a street, in metres: x to the right, y up, z forward, standing on y = 0.
+"""Meshes of the items of a street.
 
-A mesh is a list of convex faces with a class and a material each. Faces of one part are drawn in the order
-written (a window after the wall that it is in); parts of a mesh are drawn far to near.
+Axes: x to the right, y up, z forward, in metres unless a mesh is scaled later. Meshes stand on y = 0.
+
+A mesh consists of parts, and a part of convex faces, each with a class and a material. The faces of a part are drawn
+in the order in which they were added: a window after its wall. The parts are drawn far to near.
 """
 
 from __future__ import annotations
@@ -10,24 +12,29 @@ import dataclasses
 import functools
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from udas_tf.data.class_sets import CITYSCAPES
 from udas_tf.data.streets.materials import Material as M
-from udas_tf.taxonomy import CITYSCAPES, IGNORE
+from udas_tf.taxonomy import IGNORE
 
-CORNERS = 8  # of every face; faces with fewer repeat their last one
+Vector = tuple[float, float, float]  # x, y, z
+Range = tuple[float, float]  # low, high
+
+CORNERS = 8  # of every face; a face with fewer repeats its last one
 LABEL = {name: CITYSCAPES.id_of(name) for name in CITYSCAPES.classes} | {"void": IGNORE}
 
 
 @dataclasses.dataclass(frozen=True)
 class Mesh:
-    """Faces of one thing.
+    """The faces of one item.
 
     Attributes:
-      corners: float32 [faces, CORNERS, 3], counter-clockwise seen from outside.
-      normals: float32 [faces, 3], unit length, for shading.
-      labels: uint8 [faces] train ids.
+      corners: float32 [faces, CORNERS, 3], counter-clockwise when seen from outside.
+      normals: float32 [faces, 3], unit vectors for shading.
+      labels: uint8 [faces], train ids.
       materials: int64 [faces].
-      parts: int64 [faces], 0..n-1.
+      parts: int64 [faces], number of the part, from 0.
     """
 
     corners: np.ndarray
@@ -38,33 +45,54 @@ class Mesh:
 
 
 class Builder:
-    """Collects faces; `part()` starts the next part."""
+    """Builds a mesh face by face."""
 
-    def __init__(self):
-        self._faces, self._normals, self._labels, self._materials, self._parts = [], [], [], [], []
+    def __init__(self) -> None:
+        self._faces: list[np.ndarray] = []
+        self._normals: list[np.ndarray] = []
+        self._labels: list[int] = []
+        self._materials: list[M] = []
+        self._parts: list[int] = []
         self._part = 0
 
     def part(self) -> None:
+        """Starts the next part."""
         self._part += 1
 
-    def face(self, corners, label: str, material: M, normal=None) -> None:
-        corners = np.asarray(corners, np.float64)
+    def face(self, corners: ArrayLike, label: str, material: M, normal: ArrayLike | None = None) -> None:
+        """Adds a convex face.
+
+        Args:
+          corners: [3..CORNERS, 3], counter-clockwise when seen from outside.
+          label: name of a Cityscapes class, or "void".
+          material: material of the face.
+          normal: [3], of any length, for shading; None = the normal of the face's plane.
+        """
+        points = np.asarray(corners, np.float64)
         if normal is None:
-            normal = np.cross(corners[-1] - corners[1], corners[2] - corners[0])  # x, y, z is left-handed
-        normal = np.asarray(normal, np.float64)
-        padding = np.repeat(corners[-1:], CORNERS - len(corners), axis=0)
-        self._faces.append(np.concatenate([corners, padding]))
-        self._normals.append(normal / max(np.linalg.norm(normal), 1e-9))
+            normal = np.cross(points[-1] - points[1], points[2] - points[0])  # x, y, z is left-handed
+        direction = np.asarray(normal, np.float64)
+        padding = np.repeat(points[-1:], CORNERS - len(points), axis=0)
+        self._faces.append(np.concatenate([points, padding]))
+        self._normals.append(direction / max(float(np.linalg.norm(direction)), 1e-9))
         self._labels.append(LABEL[label])
         self._materials.append(material)
         self._parts.append(self._part)
 
     def box(
-        self, low, high, label: str, material: M, top=(0, 0, 0), roof: M | None = None
+        self, low: Vector, high: Vector, label: str, material: M, top: Vector = (0, 0, 0), roof: M | None = None
     ) -> dict[str, np.ndarray]:
-        """Box from corner `low` to `high`; `top` insets its upper rectangle by (each side, front, back).
+        """Adds a box without a bottom.
 
-        Returns the corners [4, 3] of each side, from bottom left, for `panel`.
+        Args:
+          low, high: opposite corners.
+          label: class of all faces.
+          material: material of all faces.
+          top: insets of the upper rectangle (left and right, front, back).
+          roof: material of the upper rectangle; None = the same as the others.
+
+        Returns:
+          The corners float64 [4, 3] of each side by name, from the bottom left one, for `panel`.
         """
         (x0, y0, z0), (x1, y1, z1) = low, high
         u0, u1, w0, w1 = x0 + top[0], x1 - top[0], z0 + top[2], z1 - top[1]
@@ -79,36 +107,48 @@ class Builder:
             self.face(corners, label, roof if roof is not None and name == "top" else material)
         return {name: np.array(corners, np.float64) for name, corners in sides.items()}
 
-    def panel(self, side: np.ndarray, u, v, label: str, material: M) -> None:
-        """A rectangle on a side, from u[0] to u[1] of its width and v[0] to v[1] of its height."""
+    def panel(self, side: np.ndarray, u: Range, v: Range, label: str, material: M) -> None:
+        """Adds a rectangle on a side [4, 3] of a box; u and v are shares of the side's width and height."""
 
-        def at(a, b):
+        def at(a: float, b: float) -> np.ndarray:
             low, high = side[0] + a * (side[1] - side[0]), side[3] + a * (side[2] - side[3])
             return low + b * (high - low)
 
         self.face([at(u[0], v[0]), at(u[1], v[0]), at(u[1], v[1]), at(u[0], v[1])], label, material)
 
-    def disc(self, centre, radius, axis: str, label: str, material: M, normal=None, squash=1.0) -> None:
-        """Regular octagon that faces `axis`: "+x", "-x", "+z" or "-z"."""
+    def disc(
+        self,
+        centre: ArrayLike,
+        radius: float,
+        axis: str,
+        label: str,
+        material: M,
+        normal: ArrayLike | None = None,
+        squash: float = 1.0,
+    ) -> None:
+        """Adds a regular octagon that faces `axis`: "+x", "-x", "+z" or "-z"; `squash` is a factor of its height."""
         turn = np.arange(CORNERS) * (2 * np.pi / CORNERS) + np.pi / CORNERS
         across, up = radius * np.cos(turn), radius * squash * np.sin(turn)
-        # Seen from outside, the second axis runs to the right on two of the four sides.
+        # Seen from outside, x or z runs to the right for two of the four axes, and to the left for the others.
         corners = np.zeros((CORNERS, 3))
         corners[:, 2 if axis[1] == "x" else 0] = across if axis in ("+x", "-z") else -across
         corners[:, 1] = up
         self.face(corners + np.asarray(centre), label, material, normal)
 
-    def ball(self, centre, radius, label: str, material: M, squash=1.0) -> None:
+    def ball(self, centre: Vector, radius: float, label: str, material: M, squash: float = 1.0) -> None:
+        """Adds four discs that together look like a ball."""
         for axis in ("+x", "-x", "+z", "-z"):
             self.disc(centre, radius, axis, label, material, squash=squash)
 
-    def wheels(self, half_width, radius, positions, label: str) -> None:
+    def wheels(self, half_width: float, radius: float, positions: tuple[float, ...], label: str) -> None:
+        """Adds a pair of wheels, left and right, at each z of `positions`."""
         for z in positions:
             for axis, x in (("+x", half_width), ("-x", -half_width)):
                 self.disc((x, radius, z), radius, axis, label, M.RUBBER)
                 self.disc((x, radius, z), 0.55 * radius, axis, label, M.METAL)
 
     def mesh(self) -> Mesh:
+        """Returns the mesh of all faces added so far."""
         return Mesh(
             np.array(self._faces, np.float32),
             np.array(self._normals, np.float32),
@@ -120,7 +160,7 @@ class Builder:
 
 @functools.cache
 def car(kind: str) -> Mesh:
-    """Facing +z. kind: "saloon", "hatch", "estate" or "van"."""
+    """A car that faces +z; kind: "saloon", "hatch", "estate" or "van"."""
     build = Builder()
     length, shoulder, height = {
         "saloon": (4.5, 0.88, 1.45), "hatch": (3.9, 0.92, 1.5), "estate": (4.6, 0.92, 1.5),
@@ -141,13 +181,11 @@ def car(kind: str) -> Mesh:
         build.panel(body[side], (0, 1), (0, 0.12), "car", M.RUBBER)
     build.wheels(half, 0.33, (-0.31 * length, 0.31 * length), "car")
     top = (0.16, *slant)
-    roof = build.box(
-        (-half + 0.06, shoulder, cabin[0]), (half - 0.06, height, cabin[1]), "car", M.PAINT, top=top
-    )
+    roof = build.box((-half + 0.06, shoulder, cabin[0]), (half - 0.06, height, cabin[1]), "car", M.PAINT, top=top)
     build.panel(roof["front"], (0.06, 0.94), (0.08, 0.9), "car", M.GLASS)
     build.panel(roof["back"], (0.08, 0.92), (0.15, 0.85), "car", M.GLASS)
     for side, from_back in (("left", False), ("right", True)):
-        panes = ((0.08, 0.48), (0.52, 0.92))
+        panes: tuple[Range, ...] = ((0.08, 0.48), (0.52, 0.92))
         if kind == "van":
             panes = ((0.66, 0.95),) if from_back else ((0.05, 0.34),)
         for u in panes:
@@ -157,7 +195,7 @@ def car(kind: str) -> Mesh:
 
 @functools.cache
 def truck() -> Mesh:
-    """A lorry facing +z, 8.2 m long: cab and cargo box on one frame."""
+    """A truck that faces +z, 8.2 m long: a cab and a cargo box on one frame."""
     build = Builder()
     build.box((-1.1, 0.5, -4.1), (1.1, 0.9, 2.0), "truck", M.RUBBER)
     cargo = build.box((-1.22, 0.9, -4.1), (1.22, 3.5, 1.9), "truck", M.TRIM)
@@ -179,11 +217,9 @@ def truck() -> Mesh:
 
 @functools.cache
 def bus() -> Mesh:
-    """A city bus facing +z, 11 m long."""
+    """A city bus that faces +z, 11 m long."""
     build = Builder()
-    body = build.box(
-        (-1.25, 0.35, -5.5), (1.25, 3.1, 5.5), "bus", M.PAINT, top=(0.05, 0.1, 0.05), roof=M.TRIM
-    )
+    body = build.box((-1.25, 0.35, -5.5), (1.25, 3.1, 5.5), "bus", M.PAINT, top=(0.05, 0.1, 0.05), roof=M.TRIM)
     build.panel(body["front"], (0.05, 0.95), (0.35, 0.8), "bus", M.GLASS)
     build.panel(body["front"], (0.2, 0.8), (0.84, 0.96), "bus", M.HOUSING)
     build.panel(body["back"], (0.12, 0.88), (0.5, 0.85), "bus", M.GLASS)
@@ -202,7 +238,7 @@ def bus() -> Mesh:
 
 @functools.cache
 def person(stride: float) -> Mesh:
-    """Facing +z, 1.75 m tall; `stride` is half the distance between the feet in metres."""
+    """A person who faces +z, 1.75 m tall; `stride` is half the distance between the feet in metres."""
     build = Builder()
     for side in (-1, 1):
         x, z = 0.11 * side, stride * side
@@ -218,18 +254,18 @@ def person(stride: float) -> Mesh:
     return build.mesh()
 
 
-def limb(build: Builder, low, high, half: float, material: M, label: str = "person") -> None:
-    """A slanting square bar between two points, upright ends."""
-    low, high = np.array(low, float), np.array(high, float)
+def limb(build: Builder, low: ArrayLike, high: ArrayLike, half: float, material: M, label: str = "person") -> None:
+    """Adds a slanting square bar, 2 * `half` wide, between two points; its ends are level and open."""
+    foot, head = np.array(low, float), np.array(high, float)
     ring = np.array([(-half, 0, -half), (half, 0, -half), (half, 0, half), (-half, 0, half)])
     for a in range(4):
         b = (a + 1) % 4
-        build.face([low + ring[a], low + ring[b], high + ring[b], high + ring[a]], label, material)
+        build.face([foot + ring[a], foot + ring[b], head + ring[b], head + ring[a]], label, material)
 
 
 @functools.cache
 def bicycle(with_rider: bool) -> Mesh:
-    """Facing +z, wheels 0.7 m; the rider has her own class."""
+    """A bicycle that faces +z, with wheels of 0.7 m; the rider has a class of its own."""
     build = Builder()
     for z in (-0.52, 0.52):
         build.box((-0.05, 0, z - 0.25), (0.05, 0.71, z + 0.25), "bicycle", M.RUBBER)
@@ -263,28 +299,26 @@ def bicycle(with_rider: bool) -> Mesh:
 
 @functools.cache
 def crown(kind: str, variant: int, leaf: M = M.LEAF) -> Mesh:
-    """Foliage of unit radius around the origin, of discs that face -z; kind: "round", "tall" or "cone"."""
+    """Foliage of unit radius around the origin, made of discs that face -z; kind: "round", "tall" or "cone"."""
     rng = np.random.default_rng([variant, len(kind)])
     build = Builder()
-    # No sky through the middle.
+    # The first disc hides the sky in the middle.
     build.disc((0, -0.1, 0), 0.45, "-z", "vegetation", leaf, normal=(0, 0.2, -0.3))
     build.part()
     for _ in range(13):
         height = rng.uniform(-0.85, 0.75)
         spread = {"round": np.sqrt(1 - height**2), "tall": 0.55, "cone": 0.5 * (0.85 - height)}[kind]
-        radius = {"round": 0.45, "tall": 0.36, "cone": 0.16 + 0.18 * (0.85 - height)}[kind] * rng.uniform(
-            0.8, 1.2
-        )
+        radius = {"round": 0.45, "tall": 0.36, "cone": 0.16 + 0.18 * (0.85 - height)}[kind] * rng.uniform(0.8, 1.2)
         angle = rng.uniform(0, 2 * np.pi)
         offset = 0.75 * spread * np.array([np.cos(angle), 0, np.sin(angle)]) + (0, height, 0)
-        build.disc(offset, radius, "-z", "vegetation", leaf, normal=offset + (0, 0.35, -0.3), squash=0.9)
+        build.disc(offset, radius, "-z", "vegetation", leaf, normal=offset + np.array([0, 0.35, -0.3]), squash=0.9)
         build.part()
     return build.mesh()
 
 
 @functools.cache
 def block(label: str, material: M, roof: M | None = None) -> Mesh:
-    """A box of 1 x 1 x 1 on the ground: walls, fences, hedges, trunks, flat-roofed buildings, bins."""
+    """A box of 1 x 1 x 1, for walls, fences, hedges, trunks, flat-roofed buildings and bins."""
     build = Builder()
     build.box((-0.5, 0, -0.5), (0.5, 1, 0.5), label, material, roof=roof)
     return build.mesh()
@@ -292,7 +326,7 @@ def block(label: str, material: M, roof: M | None = None) -> Mesh:
 
 @functools.cache
 def house() -> Mesh:
-    """1 x 1 x 1 walls with a pitched roof of 0.45 over them, ridge along z."""
+    """A house: walls of 1 x 1 x 1 and a pitched roof, 0.45 high, with its ridge along z."""
     build = Builder()
     build.box((-0.5, 0, -0.5), (0.5, 1, 0.5), "building", M.FACADE)
     right, left, ridge = (0.54, 0.98), (-0.54, 0.98), (0, 1.45)
@@ -306,7 +340,7 @@ def house() -> Mesh:
 
 @functools.cache
 def lamp_post() -> Mesh:
-    """7 m high, its arm to -x."""
+    """A street lamp, 7 m high, with its arm towards -x."""
     build = Builder()
     build.box((-0.1, 0, -0.1), (0.1, 6.8, 0.1), "pole", M.POLE)
     build.box((-1.8, 6.7, -0.08), (0.1, 6.86, 0.08), "pole", M.POLE)
@@ -316,7 +350,7 @@ def lamp_post() -> Mesh:
 
 @functools.cache
 def traffic_light() -> Mesh:
-    """3.6 m high, facing -z, lamps tinted by the item."""
+    """A traffic light that faces -z, 3.6 m high; the item's tints colour its lamps."""
     build = Builder()
     build.box((-0.08, 0, -0.08), (0.08, 2.5, 0.08), "pole", M.POLE)
     build.part()
@@ -328,7 +362,7 @@ def traffic_light() -> Mesh:
 
 @functools.cache
 def traffic_sign(shape: str) -> Mesh:
-    """A plate facing -z on a pole; shape: "disc", "triangle" or "board"."""
+    """A sign on a pole that faces -z; shape: "disc", "triangle" or "board"."""
     build = Builder()
     build.box((-0.05, 0, -0.05), (0.05, 2.2, 0.05), "pole", M.POLE)
     build.part()

@@ -1,4 +1,4 @@
-"""Meshes that only a town has: rows of houses with shops, leafless trees, rounded cars, railings, boards."""
+"""Meshes of the items that only towns have: terraced houses, leafless trees, rounded cars, railings, adverts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import functools
 import numpy as np
 
 from udas_tf.data.streets.materials import Material as M
-from udas_tf.data.streets.shapes import Builder, Mesh, limb
+from udas_tf.data.streets.shapes import Builder, Mesh, Range, limb
 
 ROOFS = ("flat", "ridge", "gable")
 
 
 @functools.cache
 def terrace(floors: int, shop: bool, roof: str, variant: int) -> Mesh:
-    """One house of a row, 1 x 1 x 1 without its roof; streets are on both its -x and its +x side.
+    """A terraced house, 1 x 1 x 1 without its roof, with a street front on its -x and on its +x side.
 
-    roof: "flat", "ridge" along the street or "gable" towards it; shop: glass and a lettered fascia below.
+    Args:
+      floors: number of storeys.
+      shop: whether each front has a shop window and a lettered fascia.
+      roof: one of ROOFS; "ridge" runs along the street, "gable" faces it.
+      variant: seed of the details.
     """
     rng = np.random.default_rng([variant, floors, shop, ROOFS.index(roof)])
     build = Builder()
@@ -38,19 +42,18 @@ def terrace(floors: int, shop: bool, roof: str, variant: int) -> Mesh:
 
 
 def _shopfront(build: Builder, side: np.ndarray, storey: float, rng: np.random.Generator) -> None:
+    """Adds shop windows and a fascia to the lowest storey of a side [4, 3]."""
     panes, sill = int(rng.integers(2, 5)), rng.uniform(0.6, 0.78)
     build.panel(side, (0, 1), (0, 0.1 * storey), "building", M.RUBBER)
     build.panel(side, (0.02, 0.98), (sill * storey, 0.97 * storey), "building", M.FASCIA)
     for pane in range(panes):
         u = ((pane + 0.06) / panes, (pane + 0.94) / panes)
         poster = rng.random() < 0.2
-        build.panel(
-            side, u, (0.1 * storey, (sill - 0.03) * storey), "building", M.FASCIA if poster else M.GLASS
-        )
+        build.panel(side, u, (0.1 * storey, (sill - 0.03) * storey), "building", M.FASCIA if poster else M.GLASS)
 
 
 def _pitched_roof(build: Builder, top: float, towards_street: bool) -> None:
-    """Over the unit square: ridge along z or, towards the streets, along x."""
+    """Adds a roof over the unit square; its ridge runs along z, or along x if it faces the streets."""
     low, high, back, front = (-0.52, 0.98), (0.52, 0.98), -0.5, 0.5
     faces = (
         (M.ROOF, [(*high, back), (*high, front), (0, top, front), (0, top, back)]),
@@ -67,7 +70,7 @@ def _pitched_roof(build: Builder, top: float, towards_street: bool) -> None:
 
 @functools.cache
 def bare_crown(variant: int) -> Mesh:
-    """A leafless crown of about unit radius around the origin, turned to -z: boughs in a cloud of twigs."""
+    """A leafless crown that faces -z: branches and twigs, of about unit radius around the origin."""
     rng = np.random.default_rng([31, variant])
     build = Builder()
     fork, tips = np.array([0.0, -0.8, 0.0]), []
@@ -86,7 +89,9 @@ def bare_crown(variant: int) -> Mesh:
     return build.mesh()
 
 
-CARS = {  # length, height, shoulder, cabin's foot (back, front) as shares of the length, slants of its ends
+# Length, height and shoulder height in metres; back and front of the cabin as shares of the length, from the car's
+# middle; slant of the cabin's back and front in metres.
+CARS = {
     "hatch": (3.8, 1.48, 0.9, (-0.47, 0.26), (0.35, 0.75)),
     "saloon": (4.5, 1.42, 0.88, (-0.33, 0.24), (0.7, 0.85)),
     "estate": (4.6, 1.5, 0.9, (-0.47, 0.24), (0.4, 0.8)),
@@ -97,7 +102,7 @@ CARS = {  # length, height, shoulder, cabin's foot (back, front) as shares of th
 
 @functools.cache
 def rounded_car(kind: str) -> Mesh:
-    """Facing +z; bonnet, boot and roof are bevelled. kind: of CARS."""
+    """A car that faces +z, with cut corners; kind: one of CARS."""
     build = Builder()
     length, height, shoulder, (back, front), (slant_back, slant_front) = CARS[kind]
     end = length / 2
@@ -120,23 +125,32 @@ def rounded_car(kind: str) -> Mesh:
     build.face(roof, "car", M.PAINT)
     for side in (0, 4):
         build.panel(panes[side], (0.04, 0.96), (0.1, 0.88), "car", M.GLASS)
-    for side, windows in ((2, ((0.05, 0.5), (0.54, 0.95))), (6, ((0.05, 0.46), (0.5, 0.95)))):
-        if kind == "van":
-            windows = windows[1:] if side == 2 else windows[:1]
+    right: list[Range] = [(0.05, 0.5), (0.54, 0.95)]
+    left: list[Range] = [(0.05, 0.46), (0.5, 0.95)]
+    if kind == "van":  # windows at the front only
+        right, left = right[1:], left[:1]
+    for side, windows in ((2, right), (6, left)):
         for u in windows:
             build.panel(panes[side], u, (0.12, 0.86), "car", M.GLASS)
     return build.mesh()
 
 
-def _ring(y, half, back, front, corner) -> np.ndarray:
-    """[8, 3]: a rectangle at height y with its corners cut, from its back left as `Builder.box` goes."""
+def _ring(y: float, half: float, back: float, front: float, corner: float) -> np.ndarray:
+    """Corners float64 [8, 3] of a level rectangle with cut corners, counter-clockwise from the back left.
+
+    Args:
+      y: height.
+      half: half of the width.
+      back, front: z of its ends.
+      corner: length of the cut along each side.
+    """
     x = np.array([corner - half, half - corner, half, half, half - corner, corner - half, -half, -half])
     z = np.array([back, back, back + corner, front - corner, front, front, front - corner, back + corner])
     return np.stack([x, np.full(8, y), z], -1)
 
 
 def _loft(build: Builder, low: np.ndarray, high: np.ndarray, material: M) -> list[np.ndarray]:
-    """The eight faces from ring to ring; back, right, front and left are 0, 2, 4 and 6."""
+    """Adds the eight faces between two rings; returns their corners [4, 3]. 0, 2, 4, 6: back, right, front, left."""
     sides = [np.array([low[k], low[k - 7], high[k - 7], high[k]]) for k in range(8)]
     for side in sides:
         build.face(side, "car", material)
@@ -145,7 +159,7 @@ def _loft(build: Builder, low: np.ndarray, high: np.ndarray, material: M) -> lis
 
 @functools.cache
 def railing() -> Mesh:
-    """Two metres of it along z, 1 m high."""
+    """Two metres of railing along z, 1 m high."""
     build = Builder()
     for axis, x in ((1, 0.02), (-1, -0.02)):
         z0, z1 = -axis, axis
@@ -156,7 +170,7 @@ def railing() -> Mesh:
 
 @functools.cache
 def advert() -> Mesh:
-    """A board of 1 x 1 in x and y, 0.12 deep, with lettering on both faces; the class is that of signs."""
+    """A board of 1 x 1 in x and y, 0.12 deep, with lettering on both sides; its class is "traffic sign"."""
     build = Builder()
     sides = build.box((-0.5, 0, -0.06), (0.5, 1, 0.06), "traffic sign", M.SIGN_RIM)
     for name in ("back", "front"):
