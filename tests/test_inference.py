@@ -1,28 +1,18 @@
 import keras
 import numpy as np
+import pixel_networks
 import pytest
 import tensorflow as tf
 
 from udas_tf import inference
-from udas_tf.data import augment, geometry
-from udas_tf.models.deeplab_v2 import upsample
+from udas_tf.models.kernels.upsampling import upsample
 
 SIZE, CLASSES = (32, 48), 4
 
 
 @pytest.fixture(scope="module")
 def segmenter():
-    """Reads classes from colours, at a quarter of the size (auxiliary) and an eighth (primary)."""
-    keras.utils.set_random_seed(0)
-    images = keras.Input((None, None, 3), dtype="float32")
-    scaled = keras.layers.Rescaling(1 / 64, offset=-2.0)(images)
-    outputs = {
-        level: keras.layers.Conv2D(
-            CLASSES, stride, stride, kernel_initializer=keras.initializers.RandomNormal(0.2)
-        )(scaled)
-        for level, stride in (("primary", 8), ("auxiliary", 4))
-    }
-    return keras.Model(images, outputs)
+    return pixel_networks.by_colour(CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -82,83 +72,12 @@ def test_confidence_and_class_are_the_largest_of_the_primary_probabilities(segme
     np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-4)
 
 
-def test_one_view_is_the_prediction_itself(segmenter, images):
-    label, confidence, shared, _ = inference.pseudo_label(segmenter, images, 1, tf.constant([0, 1]))
-    assert not shared.numpy().any()
-    expected_confidence, expected_label = inference.confidence_and_class(segmenter, images)
-    np.testing.assert_array_equal(label, expected_label)
-    np.testing.assert_allclose(confidence, expected_confidence, rtol=1e-5)
-
-
-def pixel_by_pixel(segmenter, images, views, seed):
-    """Each view's probabilities warped back, then those of the most confident view that saw the pixel."""
-    augmented, transforms = augment.k_views(images, views, seed)
-    best = np.zeros((2, *SIZE, CLASSES), np.float32)
-    unseen = 0
-    for view in range(views):
-        back, seen = geometry.warp_back(inference.probabilities(segmenter, augmented[view]), transforms[view])
-        better = seen.numpy() & (back.numpy().max(-1) > best.max(-1))
-        best[better] = back.numpy()[better]
-        unseen += np.count_nonzero(~seen.numpy())
-    return best, unseen
-
-
-def test_pseudo_labels_and_distributions_are_of_the_most_confident_view(segmenter, images):
-    unseen = 0
-    for number in range(4):
-        seed = tf.constant([3, number])
-        expected, hidden = pixel_by_pixel(segmenter, images, 3, seed)
-        unseen += hidden
-        label, confidence, _, _ = inference.pseudo_label(segmenter, images, 3, seed)
-        assert label.dtype == tf.uint8 and confidence.dtype == tf.float32
-        np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-4)
-        # Where two classes are as good as equal, either is right.
-        chosen = np.take_along_axis(expected, label.numpy()[..., np.newaxis].astype(int), -1)[..., 0]
-        np.testing.assert_allclose(chosen, expected.max(-1), rtol=1e-4)
-        distribution = inference.maximum_confidence_distribution(segmenter, images, 3, seed)
-        assert distribution.shape == (2, *SIZE, CLASSES)
-        np.testing.assert_allclose(distribution, expected, atol=1e-5)
-        np.testing.assert_allclose(distribution.numpy().sum(-1), 1.0, rtol=1e-5)
-        weak, _ = inference.confidence_and_class(segmenter, images)
-        assert np.all(confidence.numpy() >= weak.numpy() - 1e-5)
-    assert unseen > 0, "no view moved its pixels: the test saw nothing"
-
-
-def test_pseudo_labels_follow_from_the_seed(segmenter, images):
-    first, again, other = (
-        inference.pseudo_label(segmenter, images, 3, tf.constant(seed))[1].numpy()
-        for seed in ([1, 2], [1, 2], [1, 3])
-    )
-    np.testing.assert_array_equal(first, again)
-    assert np.any(first != other)
-
-
 def test_one_level(segmenter, images):
     alone = keras.Model(segmenter.input, {"primary": segmenter.output["primary"]})
     assert inference.levels(segmenter) == {"primary": "p", "auxiliary": "a"}
     assert inference.levels(alone) == {"primary": "p"}
     assert set(inference.logits(alone, images)) == {"primary"}
-    np.testing.assert_array_equal(
-        inference.probabilities(alone, images), inference.probabilities(segmenter, images)
-    )
-
-
-def test_where_views_agree_pixel_by_pixel(segmenter, images):
-    seed = tf.constant([3, 1])
-    found = inference.pseudo_label(segmenter, images, 3, seed)
-    augmented, transforms = augment.k_views(images, 3, seed)
-    said = [[set(), 0] for _ in range(2 * SIZE[0] * SIZE[1])]
-    for view in range(3):
-        _, label = inference.confidence_and_class(segmenter, augmented[view])
-        back, seen = geometry.warp_back(tf.cast(label, tf.float32)[..., tf.newaxis], transforms[view])
-        for pixel, class_, visible in zip(said, back.numpy().ravel(), seen.numpy().ravel(), strict=True):
-            if visible:
-                pixel[0].add(class_)
-                pixel[1] += 1
-    np.testing.assert_array_equal(found.shared.numpy().ravel(), [count >= 2 for _, count in said])
-    agreeing = [count >= 2 and len(classes) == 1 for classes, count in said]
-    np.testing.assert_array_equal(found.agreeing.numpy().ravel(), agreeing)
-    assert 0 < np.sum(agreeing) < len(said)
+    np.testing.assert_array_equal(inference.probabilities(alone, images), inference.probabilities(segmenter, images))
 
 
 def softmax_of(segmenter, images, size=SIZE):
@@ -166,9 +85,9 @@ def softmax_of(segmenter, images, size=SIZE):
     return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
 
 
-def test_views_are_averaged_as_probabilities(segmenter, images):
-    plain = inference.averaged_probabilities(segmenter, images, "plain")
-    np.testing.assert_allclose(plain, inference.probabilities(segmenter, images), rtol=1e-6)
+def test_test_time_augmentation_averages_probabilities(segmenter, images):
+    alone = inference.averaged_probabilities(segmenter, images, "none")
+    np.testing.assert_allclose(alone, inference.probabilities(segmenter, images), rtol=1e-6)
     mirrored = softmax_of(segmenter, images.numpy()[:, :, ::-1])[:, :, ::-1]
     flip = (softmax_of(segmenter, images) + mirrored) / 2
     np.testing.assert_allclose(inference.averaged_probabilities(segmenter, images, "flip"), flip, rtol=1e-4)
@@ -186,7 +105,22 @@ def test_views_are_averaged_as_probabilities(segmenter, images):
 def test_predictions_in_another_size_come_from_the_logits(segmenter, images):
     size = (50, 70)
     expected = softmax_of(segmenter, images, size)
-    confidence, classes = inference.confidence_and_class(segmenter, images, "plain", size)
+    confidence, classes = inference.confidence_and_class(segmenter, images, "none", size)
     assert classes.shape == (2, *size)
     np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-4)
     np.testing.assert_array_equal(classes, expected.argmax(-1))
+
+
+def test_several_batches_in_one_pass_give_the_logits_of_each(segmenter, images):
+    other = 255.0 - images[:1]
+    together = inference.joint_logits(segmenter, images, other)
+    for batch, found in zip((images, other), together, strict=True):
+        for level, expected in inference.logits(segmenter, batch).items():
+            np.testing.assert_allclose(found[level], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_terms_of_an_auxiliary_classifier_need_one(segmenter):
+    weights = {"L_seg_p": 1.0, "L_seg_a": 0.1, "L_kl": 0.2, "L_ent_p": 0.0}
+    assert inference.used_terms(weights, segmenter) == {"L_seg_p": 1.0, "L_seg_a": 0.1, "L_kl": 0.2}
+    alone = keras.Model(segmenter.input, {"primary": segmenter.output["primary"]})
+    assert inference.used_terms(weights, alone) == {"L_seg_p": 1.0}

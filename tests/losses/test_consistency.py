@@ -37,9 +37,7 @@ def test_no_gradient_reaches_the_teacher():
 
 def test_wrong_unseen_and_ignored_pixels_alone_cost_nothing():
     for place in (slice(2, 3), slice(3, 4), slice(4, 5), slice(2, 5)):
-        value, (_, gradient) = value_and_gradients(
-            LABELS[..., place], TEACHER[..., place, :], STUDENT[..., place, :]
-        )
+        value, (_, gradient) = value_and_gradients(LABELS[..., place], TEACHER[..., place, :], STUDENT[..., place, :])
         assert value == 0.0
         np.testing.assert_array_equal(gradient, np.zeros(gradient.shape))
 

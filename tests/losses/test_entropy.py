@@ -10,7 +10,8 @@ LOGITS = tf.constant([[[[math.log(3), 0.0], [0.0, math.log(4)]]]])
 
 
 def test_self_information_by_hand():
-    # -3/4 log2 3/4 = 3/4 * 0.415037, -1/4 log2 1/4 = 1/2; -1/5 log2 1/5 = 1/5 * 2.321928, -4/5 log2 4/5 = 4/5 * 0.321928.
+    # -3/4 log2 3/4 = 3/4 * 0.415037, -1/4 log2 1/4 = 1/2.
+    # -1/5 log2 1/5 = 1/5 * 2.321928, -4/5 log2 4/5 = 4/5 * 0.321928.
     maps = self_information(LOGITS)
     assert maps.dtype == tf.float32
     np.testing.assert_allclose(maps, [[[[0.311278, 0.5], [0.464386, 0.257542]]]], rtol=1e-5)

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from udas_tf.methods import optimizers
-from udas_tf.methods.optimizers import SegmenterSGD
 from udas_tf.methods.supervised import Supervised
+from udas_tf.training import optimizers
+from udas_tf.training.optimizers import SegmenterSGD
 
 SIZE, CLASSES, LAMBDA, RATE, DECAY = (4, 6), 3, 0.1, 0.5, 0.01
 
@@ -60,9 +60,7 @@ def by_hand(kernel, bias, batch):
 def test_two_steps_are_those_computed_by_hand(batch):
     trained = method()
     levels = {
-        level: [
-            v.numpy().astype(np.float64) for v in trained.segmenter.get_layer(f"{level}_classifier_0").weights
-        ]
+        level: [v.numpy().astype(np.float64) for v in trained.segmenter.get_layer(f"{level}_classifier_0").weights]
         for level in ("primary", "auxiliary")
     }
     velocity = {level: [0.0, 0.0] for level in levels}
@@ -96,9 +94,7 @@ def test_nothing_labelled_moves_nothing_but_decay(batch):
 
 def test_fit_runs_the_step_and_resets_the_means_each_epoch(batch):
     fitted, stepped = method(), method()
-    history = fitted.fit(
-        tf.data.Dataset.from_tensors(batch).repeat(), epochs=2, steps_per_epoch=2, verbose=0
-    ).history
+    history = fitted.fit(tf.data.Dataset.from_tensors(batch).repeat(), epochs=2, steps_per_epoch=2, verbose=0).history
     means = []
     for _ in range(2):
         stepped.reset_metrics()
@@ -108,9 +104,7 @@ def test_fit_runs_the_step_and_resets_the_means_each_epoch(batch):
     assert set(history) == {"L_seg_p", "L_seg_a"}
     np.testing.assert_allclose(history["L_seg_p"], means, rtol=1e-5)
     assert int(fitted.optimizer.iterations) == 4
-    for one, other in zip(
-        fitted.segmenter.trainable_variables, stepped.segmenter.trainable_variables, strict=True
-    ):
+    for one, other in zip(fitted.segmenter.trainable_variables, stepped.segmenter.trainable_variables, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
@@ -126,9 +120,7 @@ def test_a_float16_step_is_the_float32_step(batch):
     assert isinstance(scaled.optimizer, keras.optimizers.LossScaleOptimizer)
     scaled.train_step(batch)
     assert int(scaled.optimizer.iterations) == 1
-    for one, other in zip(
-        scaled.segmenter.trainable_variables, reference.segmenter.trainable_variables, strict=True
-    ):
+    for one, other in zip(scaled.segmenter.trainable_variables, reference.segmenter.trainable_variables, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-3)
     assert keras.config.dtype_policy().name == before.name
 

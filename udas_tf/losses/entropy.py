@@ -1,4 +1,4 @@
-"""How unsure a classifier is: AdvEnt's maps for its adversary, and MinEnt's loss [Vu et al. 2019]."""
+"""Entropy of a classifier's predictions: AdvEnt's maps for its discriminators, MinEnt's loss [Vu et al. 2019]."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from udas_tf.losses.reduction import share_of_mean
 
 @tf.function(jit_compile=True, autograph=False)
 def self_information(logits: tf.Tensor) -> tf.Tensor:
-    """I = -p log2 p / log2 C, p = softmax(logits): the weighted self-information maps.
+    """Weighted self-information maps I = -p log2 p / log2 C, where p = softmax(logits).
 
-    ADVENT, advent/utils/func.py (prob_2_entropy), where the discriminators see them instead of p.
+    AdvEnt's discriminators see them in place of p (ADVENT, advent/utils/func.py, prob_2_entropy).
 
     Args:
       logits: float [B, H, W, C].
 
     Returns:
-      float32 [B, H, W, C], each in [0, log2(e) / e / log2 C]; they sum to at most 1 at a pixel.
+      float32 [B, H, W, C], each in [0, log2(e) / e / log2 C]. Their sum at a pixel is at most 1.
     """
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     return tf.exp(log_p) * log_p / -math.log(logits.shape[-1])
 
 
 def entropy(logits: tf.Tensor) -> tf.Tensor:
-    """L_ent: the mean over pixels of the sum over classes of `self_information`, in [0, 1].
+    """L_ent: mean over pixels of the sum over classes of `self_information`, in [0, 1].
 
-    ADVENT, advent/utils/loss.py (entropy_loss): MinEnt minimises it on target images.
+    MinEnt minimises it on target images (ADVENT, advent/utils/loss.py, entropy_loss).
 
     Args:
       logits: float [B, H, W, C].

@@ -1,4 +1,4 @@
-"""Means over the global batch, computed by replicas that each see a part of it."""
+"""Means over the global batch, of which each replica sees a part."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import tensorflow as tf
 def share_of_mean(values: tf.Tensor, valid: tf.Tensor | None = None) -> tf.Tensor:
     """This replica's share of the mean of `values` over the global batch.
 
-    The shares of all replicas add up to the mean over every (valid) element of the global batch, and so do their
-    gradients, which Keras optimizers sum over replicas. With one replica it is the plain mean.
+    The shares of all replicas add up to the mean over the valid elements of the global batch. Keras optimizers sum
+    gradients over replicas, so the gradients add up to the mean's gradient, too. One replica has the plain mean.
 
     Args:
       values: float, any shape.
-      valid: bool, the shape of `values`: the elements that count; all of them by default.
+      valid: bool, same shape: the elements that count; None = all of them.
 
     Returns:
       float32 scalar; 0 where no element counts.
@@ -22,12 +22,12 @@ def share_of_mean(values: tf.Tensor, valid: tf.Tensor | None = None) -> tf.Tenso
     if valid is None:
         return tf.reduce_mean(values) / tf.distribute.get_strategy().num_replicas_in_sync
     count = sum_over_replicas(tf.math.count_nonzero(valid, dtype=tf.float32))
-    # tf.where, not a product: an infinite value at an element that does not count must not become NaN.
+    # tf.where and not a product: infinity times 0 would be NaN.
     return tf.reduce_sum(tf.where(valid, values, 0.0)) / tf.maximum(count, 1.0)
 
 
 def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
-    """Sum of a scalar over all replicas."""
+    """Sum of a scalar over all replicas, on each of them."""
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return value
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)

@@ -1,22 +1,26 @@
-"""Supervised segmentation loss, and the agreement of the two classifiers on the target."""
+"""Cross entropies against labels and pseudo-labels, and the agreement of the two classifiers on the target."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from udas_tf.losses.reduction import share_of_mean
 from udas_tf.taxonomy import IGNORE
 
+Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, class_weights: tf.Tensor | None = None) -> tf.Tensor:
-    """L_seg^p or L_seg^a: the mean over labelled pixels of -log F(x)[y], or of -w[y] log F(x)[y].
+    """L_seg^p or L_seg^a: mean over labelled pixels of -w[y] log F(x)[y] (docs/equations.md section 2).
 
-    docs/equations.md section 2; means over valid pixels rather than the text's sums, by ruling.
+    The paper's text has a sum; the mean is that of AdaptSegNet's code (utils/loss.py).
 
     Args:
       labels: integer train ids [B, H, W]; 255 = ignored.
       logits: float [B, H, W, C].
-      class_weights: w, float32 [C]; all 1 by default.
+      class_weights: w, float32 [C]; None = all 1.
 
     Returns:
       float32 scalar, this replica's share of the mean (see losses/reduction.py).
@@ -27,16 +31,17 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, class_weights: tf.Tensor
 def rectified_cross_entropy(
     labels: tf.Tensor, logits: tf.Tensor, other_logits: tf.Tensor, class_weights: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Mean over labelled pixels of exp(-D) * (-log F[y]) + D, D = KL(F_other || F) at the pixel.
+    """Mean over labelled pixels of exp(-D) * (-w[y] log F[y]) + D, where D = KL(F_other || F) at the pixel.
 
-    Where the classifiers disagree, a pseudo-label counts less, and their disagreement is a loss of its own
-    [Zheng & Yang 2021]; gradients reach both. Seg-Uncertainty, trainer_ms_variance.py (update_variance), which takes
-    the mean over ignored pixels, too.
+    Where the classifiers disagree, a pseudo-label counts less, and the disagreement itself is a loss [Zheng & Yang
+    2021]. Gradients reach both classifiers. Seg-Uncertainty's code (trainer_ms_variance.py, update_variance) takes the
+    mean over all pixels, the ignored ones included.
 
     Args:
       labels: integer train ids [B, H, W]; 255 = ignored.
-      logits, other_logits: float [B, H, W, C], of the classifier trained and of the other one.
-      class_weights: float32 [C], of the cross entropy; all 1 by default.
+      logits: float [B, H, W, C], of the classifier that learns from the labels.
+      other_logits: the same of the other classifier.
+      class_weights: w, float32 [C]; None = all 1.
 
     Returns:
       float32 scalar, this replica's share of the mean.
@@ -47,9 +52,9 @@ def rectified_cross_entropy(
 
 
 def symmetric_divergence(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor) -> tf.Tensor:
-    """L_kl = mean over pixels of -sum_c F_a log F_p - sum_c F_p log F_a, on target images.
+    """L_kl: mean over pixels of -sum_c F_a log F_p - sum_c F_p log F_a, on target images.
 
-    docs/equations.md section 2, as printed: both directions, cross entropies rather than divergences, so that it is small
+    docs/equations.md section 2, as printed there: two cross entropies rather than two divergences, so it is small only
     where the classifiers agree and are sure. Gradients reach both classifiers.
 
     Args:
@@ -58,16 +63,14 @@ def symmetric_divergence(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor)
     Returns:
       float32 scalar, this replica's share of the mean.
     """
-    return share_of_mean(
-        _symmetric_map(tf.cast(primary_logits, tf.float32), tf.cast(auxiliary_logits, tf.float32))
-    )
+    return share_of_mean(_symmetric_map(tf.cast(primary_logits, tf.float32), tf.cast(auxiliary_logits, tf.float32)))
 
 
 def memory_regularization(primary_logits: tf.Tensor, auxiliary_logits: tf.Tensor) -> tf.Tensor:
-    """L_kl as Seg-Uncertainty's code has it: mean over pixels of KL(M || F_p) + KL(M || F_a), on target images.
+    """L_kl of Seg-Uncertainty's code: mean over pixels of KL(M || F_p) + KL(M || F_a), on target images.
 
-    M = softmax(primary + auxiliary / 2), of the logits, is what the classifiers say together; no gradient flows to it.
-    trainer_ms.py (gen_update, loss_kl) [Zheng & Yang 2020]. Arguments and result as `symmetric_divergence`'s.
+    M = softmax(primary logits + auxiliary logits / 2) is what the classifiers say together. No gradient flows to it.
+    trainer_ms.py (gen_update, loss_kl) [Zheng & Yang 2020]. Arguments and result are those of `symmetric_divergence`.
     """
     mean = tf.stop_gradient(tf.cast(primary_logits, tf.float32) + 0.5 * tf.cast(auxiliary_logits, tf.float32))
     return share_of_mean(_divergence_map(mean, primary_logits) + _divergence_map(mean, auxiliary_logits))
@@ -84,42 +87,51 @@ def _weighted_map(labels: tf.Tensor, logits: tf.Tensor, class_weights: tf.Tensor
     return values * tf.gather(class_weights, ids)
 
 
-# The per-pixel maps are compiled by XLA, which fuses their passes over [B, H, W, C]; the means are not, since
-# replicas exchange counts there (docs/performance.md).
+# XLA compiles the maps by pixel and fuses their passes over [B, H, W, C]. It does not compile the means, in which
+# replicas exchange counts (docs/performance.md).
 
 
 @tf.function(jit_compile=True, autograph=False)
 def _cross_entropy_map(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """-log F(x)[y] at every pixel, of class 0 where the label is ignored: float32 [B, H, W]."""
+    """-log F(x)[y] at every pixel: float32 [B, H, W]. Ignored labels are taken for class 0."""
     labels = tf.cast(labels, tf.int32)
     labels = tf.where(labels == IGNORE, 0, labels)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
 
 
 @tf.custom_gradient
-def _symmetric_map(primary: tf.Tensor, auxiliary: tf.Tensor):
-    """-sum_c F_a log F_p - sum_c F_p log F_a at every pixel, and its gradient: float32 [B, H, W].
+def _symmetric_map(primary: tf.Tensor, auxiliary: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    """-sum_c F_a log F_p - sum_c F_p log F_a at every pixel, float32 [B, H, W], and its gradient.
 
-    By the softmaxes, which discriminators are shown, too, and log F = logits - log_sum_exp; XLA, which is slow at rows of
-    some twenty numbers, took twice as long.
+    Computed from the softmaxes, which the discriminators need anyway, with log F = logits - log_sum_exp. XLA is slow at
+    rows of some twenty numbers and took twice as long.
     """
     p, a = tf.nn.softmax(primary), tf.nn.softmax(auxiliary)
     a_in_p, p_in_a = (tf.reduce_sum(x * y, axis=-1) for x, y in ((p, auxiliary), (a, primary)))
     values = _log_sum_exp(primary, p) - p_in_a + _log_sum_exp(auxiliary, a) - a_in_p
 
-    def gradient(upstream):
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return _symmetric_gradient(upstream, p, a, primary, auxiliary, a_in_p, p_in_a)
 
     return values, gradient
 
 
 def _log_sum_exp(logits: tf.Tensor, softmax: tf.Tensor) -> tf.Tensor:
-    """Of the logits' last axis: the greatest probability is exp(greatest logit) / sum."""
+    """log sum exp over the last axis, by the greatest probability, which is exp(greatest logit) / sum."""
     return tf.reduce_max(logits, axis=-1) - tf.math.log(tf.reduce_max(softmax, axis=-1))
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _symmetric_gradient(upstream, p, a, primary, auxiliary, a_in_p, p_in_a):
+def _symmetric_gradient(
+    upstream: tf.Tensor,
+    p: tf.Tensor,
+    a: tf.Tensor,
+    primary: tf.Tensor,
+    auxiliary: tf.Tensor,
+    a_in_p: tf.Tensor,
+    p_in_a: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients to the logits of both classifiers; names as in `_symmetric_map`."""
     by_primary = p - a - p * (auxiliary - a_in_p[..., tf.newaxis])
     by_auxiliary = a - p - a * (primary - p_in_a[..., tf.newaxis])
     return upstream[..., tf.newaxis] * by_primary, upstream[..., tf.newaxis] * by_auxiliary
