@@ -1,6 +1,7 @@
 import base64
 import io
 
+import finished
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,16 +50,16 @@ def test_png_keeps_every_pixel():
 
 
 def test_miou_chart_draws_a_longer_bar_for_a_better_row():
-    scores = (("worse", "source", 0.2), ("better", "supervised", 0.6), ("none", "uda", None))
-    rows = [{"name": name, "stage": stage, "round": None, "miou": miou} for name, stage, miou in scores]
-    chart = np.asarray(Image.open(io.BytesIO(figures.miou_chart(rows))).convert("RGB"))
+    rows = [finished.scores(name, miou) for name, miou in (("worse", 0.2), ("better", 0.6), ("none", None))]
+    colours = {"worse": "#9aa5b1", "better": "#d9a566", "none": "#5b8db8"}
+    chart = np.asarray(Image.open(io.BytesIO(figures.miou_chart(rows, colours))).convert("RGB"))
 
-    def drawn(stage):
-        colour = tuple(int(figures.STAGE_COLOURS[stage][i : i + 2], 16) for i in (1, 3, 5))
+    def drawn(name):
+        colour = tuple(int(colours[name][i : i + 2], 16) for i in (1, 3, 5))
         return (chart == colour).all(-1).any(0).sum()
 
-    assert drawn("supervised") / drawn("source") > 2.9
-    assert drawn("uda") < 5
+    assert drawn("better") / drawn("worse") > 2.9
+    assert drawn("none") < 5
 
 
 @pytest.mark.parametrize("budgets", [(0, 12, 48), (0,), (12,)])

@@ -1,31 +1,33 @@
 import csv
+import dataclasses
 import io
 
 import pytest
 
+from udas_tf.evaluation.scores import Card, OverSeeds, ScoreAtStep, Scores
 from udas_tf.report import tables
 
 ROWS = [
-    {
-        "name": "no_adaptation",
-        "stage": "source",
-        "round": None,
-        "step": 250,
-        "images": 100,
-        "miou": 0.25,
-        "pixel_accuracy": 0.5,
-        "iou": {"road": 0.5, "traffic light": 0.0, "person": 0.25, "train": None},
-    },
-    {
-        "name": "student_2",
-        "stage": "student",
-        "round": 2,
-        "step": 300,
-        "images": 100,
-        "miou": 1 / 3,
-        "pixel_accuracy": 1.0,
-        "iou": {"road": 1.0, "traffic light": 0.0, "person": 0.0, "train": None},
-    },
+    Scores(
+        name="no_adaptation",
+        stage="source",
+        round=None,
+        step=250,
+        images=100,
+        miou=0.25,
+        pixel_accuracy=0.5,
+        iou={"road": 0.5, "traffic light": 0.0, "person": 0.25, "train": None},
+    ),
+    Scores(
+        name="student_2",
+        stage="student",
+        round=2,
+        step=300,
+        images=100,
+        miou=1 / 3,
+        pixel_accuracy=1.0,
+        iou={"road": 1.0, "traffic light": 0.0, "person": 0.0, "train": None},
+    ),
 ]
 
 
@@ -40,16 +42,8 @@ Not in the validation labels: train."""
     assert tables.score_table(ROWS) == expected
 
 
-def test_a_row_without_a_name_goes_by_its_stage():
-    first, second = ({key: value for key, value in row.items() if key != "name"} for row in ROWS)
-    assert tables.row_name(first) == "source"
-    assert tables.row_name(second) == "student_2"
-    line = tables.score_table([second]).splitlines()[1]
-    assert line.split() == ["student_2", "100.0", "0.0", "0.0", "33.3", "100.0"]
-
-
 def test_a_class_one_row_lacks_keeps_its_column():
-    rows = [ROWS[0] | {"iou": ROWS[0]["iou"] | {"train": 0.125}}, ROWS[1]]
+    rows = [dataclasses.replace(ROWS[0], iou=ROWS[0].iou | {"train": 0.125}), ROWS[1]]
     lines = tables.score_table(rows).splitlines()
     assert lines[0].split() == ["road", "light", "pers", "train", "mIoU", "pixel"]
     assert lines[1].split()[4] == "12.5"
@@ -76,7 +70,7 @@ def test_score_csv_keeps_every_value():
 
 
 def test_scores_of_subsets_stand_beside_the_whole():
-    rows = [row | {"miou_16": 0.5, "miou_13": 0.625} for row in ROWS]
+    rows = [dataclasses.replace(row, miou_16=0.5, miou_13=0.625) for row in ROWS]
     lines = tables.score_table(rows).splitlines()
     assert lines[0].endswith("pers  mIoU 19  mIoU 16  mIoU 13  pixel")
     assert lines[1].split()[-4:] == ["25.0", "50.0", "62.5", "50.0"]
@@ -103,7 +97,7 @@ def test_is_best_goes_by_what_is_shown(value, values, best):
 
 
 @pytest.mark.parametrize(
-    ("on", "learnt_from", "told"),
+    ("on", "learnt_from", "words"),
     [
         ("source", False, "100 training images of the source."),
         ("translated", False, "100 training images of the source in the target's style."),
@@ -114,6 +108,18 @@ def test_is_best_goes_by_what_is_shown(value, values, best):
         ),
     ],
 )
-def test_scores_on_another_set_say_so(on, learnt_from, told):
-    [line, *_] = tables.notes([ROWS[0] | {"on": on, "learnt_from": learnt_from}])
-    assert line.endswith(f"; last checkpoints, {told}")
+def test_scores_on_another_set_say_so(on, learnt_from, words):
+    [line, *_] = tables.notes([dataclasses.replace(ROWS[0], on=on, learnt_from=learnt_from)])
+    assert line.endswith(f"; last checkpoints, {words}")
+
+
+def test_score_cards_side_by_side():
+    plain = Card("no_adaptation", 0.25, 250, None, {"flip": 0.26}, None)
+    full = Card("student_2", None, 300, ScoreAtStep(200, 0.375, 0.5), {}, OverSeeds(3, 0.37, 0.012))
+    assert tables.card_columns([plain, full]) == {
+        "last checkpoint (the score)": ["25.0", "-"],
+        "best on val (chosen on what it is scored on)": ["-", "37.5 at step 200"],
+        "flip": ["26.0", "-"],
+        "last checkpoint, mean ± deviation over seeds": ["-", "37.0 ± 1.2 (3 runs)"],
+    }
+    assert list(tables.card_columns([plain])) == ["last checkpoint (the score)", "flip"]

@@ -1,1 +1,1 @@
-"""What a run shows of itself: tables, figures, one page."""
+"""The report of a run and of its data: tables, figures, pages."""

@@ -1,11 +1,11 @@
-"""Pictures of a run as arrays and PNG files: error and confidence maps, sheets of pictures, a chart."""
+"""Pictures of a run as arrays and PNG files: error and confidence maps, sheets of pictures, charts."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -13,29 +13,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from udas_tf.evaluation.scores import Scores
 from udas_tf.report import label_curve
 from udas_tf.report.label_curve import Curve
-from udas_tf.report.tables import per_cent, row_name
+from udas_tf.report.tables import per_cent
 from udas_tf.taxonomy import IGNORE
 
 WRONG = (214, 39, 40)
 NOT_SCORED = (23, 27, 33)
 CONFIDENCE_COLOURS = "viridis"
-STAGE_COLOURS = {"source": "#9aa5b1", "uda": "#5b8db8", "student": "#1f5f8b", "supervised": "#d9a566"}
-_WIDEST = 640  # pixels of a picture in the page; a run at full size would weigh a hundred megabytes otherwise
+UDAS_COLOUR, SUPERVISED_COLOUR, BASELINE_COLOUR = "#1f5f8b", "#d9a566", "#9aa5b1"
+_WIDEST = 640  # pixels of a picture in the page, which would have a hundred megabytes with pictures at full size
 _GAP = 4  # pixels between the panels of a mosaic
 
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """Pictures that belong together, all of one size.
+    """Pictures of one size in lines, with labels.
 
     Attributes:
-      name: of its file, and of its place in the page.
-      title: a heading.
-      columns: captions of the panels of every line; empty when the lines speak for themselves.
+      name: of its file, and its id in the page.
+      title: its heading.
+      columns: captions of the panels of every line; empty where the lines need none.
       lines: (label, note, panels) from top to bottom; panels uint8 RGB [H, W, 3].
-      aside: (caption, panel), what every line is to be compared with.
+      aside: (caption, panel), pictures to compare every line with.
     """
 
     name: str
@@ -45,14 +46,14 @@ class Sheet:
     aside: Sequence[tuple[str, np.ndarray]] = ()
 
     def mosaic(self) -> np.ndarray:
-        """All of the sheet in one picture without words, uint8 RGB: the lines, each after the aside."""
+        """The whole sheet as one picture without text, uint8 RGB: in each line the aside, then the panels."""
         aside = [panel for _, panel in self.aside]
         lines = [_joined([*aside, *panels], axis=1) for _, _, panels in self.lines]
         return _joined(lines, axis=0)
 
 
 def error_map(image: np.ndarray, label: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Where a prediction is wrong: the image in pale grey, red where wrong, almost black without a label.
+    """Shows where a prediction is wrong: the image in pale grey, red where wrong, almost black without a label.
 
     Args:
       image: uint8 RGB [H, W, 3].
@@ -75,29 +76,37 @@ def confidence_map(confidence: np.ndarray) -> np.ndarray:
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A PNG file of uint8 RGB [H, W, 3]."""
+    """The content of a PNG file with a picture, uint8 RGB [H, W, 3]."""
     return _file(Image.fromarray(picture))
 
 
 def data_uri(picture: np.ndarray) -> str:
-    """A picture for the page, at most 640 pixels wide and high."""
+    """A picture, uint8 RGB [H, W, 3], as a data URI for the page; reduced to at most 640 pixels in width and height."""
     image = Image.fromarray(picture)
     image.thumbnail((_WIDEST, _WIDEST))
     return png_uri(_file(image))
 
 
 def png_uri(file: bytes) -> str:
-    """The contents of a PNG file as a data URI."""
+    """The content of a PNG file as a data URI."""
     return "data:image/png;base64," + base64.b64encode(file).decode()
 
 
-def miou_chart(rows: Sequence[dict]) -> bytes:
-    """A PNG file with a bar for the mIoU of each row, in the table's order. Rows as in `tables`."""
+def miou_chart(rows: Sequence[Scores], colours: Mapping[str, str]) -> bytes:
+    """A bar chart of the mIoU of each row, from top to bottom.
+
+    Args:
+      rows: scores, in the table's order.
+      colours: name of a row -> colour of its bar, such as "#1f5f8b".
+
+    Returns:
+      The content of a PNG file.
+    """
     figure, axes = _axes(0.6 + 0.38 * len(rows))
-    values = [100 * (row["miou"] or 0.0) for row in rows]
-    colours = [STAGE_COLOURS[row["stage"]] for row in rows]
-    bars = axes.barh([row_name(row) for row in rows], values, color=colours, height=0.66)
-    axes.bar_label(bars, [per_cent(row["miou"]) for row in rows], padding=5, color="#1f2933", fontsize=10)
+    values = [100 * (row.miou or 0.0) for row in rows]
+    names = [row.name for row in rows]
+    bars = axes.barh(names, values, color=[colours[name] for name in names], height=0.66)
+    axes.bar_label(bars, [per_cent(row.miou) for row in rows], padding=5, color="#1f2933", fontsize=10)
     axes.invert_yaxis()
     axes.set_xlim(0, max(1.0, 1.12 * max(values)))
     axes.set_xlabel("mIoU, per cent", color="#52606d", fontsize=9)
@@ -107,26 +116,32 @@ def miou_chart(rows: Sequence[dict]) -> bytes:
 
 
 def label_chart(curve: Curve) -> bytes:
-    """A PNG file: mIoU over labelled images, of UDAS and supervised, with the deviation over seeds as error bars.
+    """A chart of mIoU over labelled images for UDAS and supervised, with the deviation over seeds as error bars.
 
-    The axis of the labels is logarithmic from the smallest budget above 0, and has room for 0.
+    The axis of the labels is logarithmic from the smallest budget above 0; below that it is linear down to 0.
+
+    Returns:
+      The content of a PNG file.
     """
     figure, axes = _axes(4.8)
-    lines = (("UDAS", label_curve.udas, "student"), ("supervised", label_curve.supervised, "supervised"))
-    for name, score, stage in lines:
-        found = [(labels, label_curve.over_seeds(curve, labels, score)) for labels in curve.budgets]
-        shown = [(labels, value) for labels, value in found if value]
+    lines = (
+        ("UDAS", label_curve.udas, UDAS_COLOUR),
+        ("supervised", label_curve.supervised, SUPERVISED_COLOUR),
+    )
+    for name, score, colour in lines:
+        spreads = [(labels, label_curve.over_seeds(curve, labels, score)) for labels in curve.budgets]
+        points = [(labels, value) for labels, value in spreads if value]
         axes.errorbar(
-            [labels for labels, _ in shown],
-            [100 * value.mean for _, value in shown],
-            yerr=[100 * (value.deviation or 0.0) for _, value in shown],
+            [labels for labels, _ in points],
+            [100 * value.mean for _, value in points],
+            yerr=[100 * (value.deviation or 0.0) for _, value in points],
             label=name,
-            color=STAGE_COLOURS[stage],
+            color=colour,
             marker="o",
             linewidth=2,
             capsize=4,
         )
-    baseline, colour = label_curve.baseline(curve), STAGE_COLOURS["source"]
+    baseline, colour = label_curve.baseline(curve), BASELINE_COLOUR
     axes.axhline(100 * baseline.mean, color=colour, linestyle="--", label="no adaptation")
     low, high = (100 * (baseline.mean + sign * (baseline.deviation or 0.0)) for sign in (-1, 1))
     axes.axhspan(low, high, color=colour, alpha=0.2, linewidth=0)
@@ -148,7 +163,7 @@ def label_chart(curve: Curve) -> bytes:
 
 def _axes(height: float) -> tuple[Figure, Axes]:
     """A figure of 9 inches by `height`, with its axes."""
-    # A Figure of its own draws on Agg and leaves the process's pyplot as it is.
+    # A Figure without pyplot is drawn by Agg, and changes no state of the process.
     figure = Figure(figsize=(9, height), dpi=160, layout="constrained")
     axes = figure.add_subplot()
     axes.tick_params(axis="x", colors="#52606d", labelsize=9)

@@ -1,6 +1,6 @@
-"""What labels buy: scores by label budget and seed as tables, as a JSON document and as a sentence.
+"""The gain from labels: scores by label budget and seed, as tables, as a JSON document and as a sentence.
 
-Scores are fractions in points, documents and CSV, per cent in the tables and the sentence.
+Scores are fractions in points, documents and CSV, and per cent in the tables and the sentence.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from udas_tf.report.tables import NONE
 
@@ -22,11 +22,11 @@ class Point:
 
     Attributes:
       labels: labelled target images.
-      seed: of the trainings, and of which images these are.
-      images: of the validation set.
-      method: name of the row that is the whole method's.
-      udas: its mIoU.
-      supervised: mIoU of a network that sees the labelled images alone; None without any.
+      seed: of the trainings, and of the choice of the labelled images.
+      images: in the validation set.
+      method: name of the row with the whole method.
+      udas: mIoU of that row.
+      supervised: mIoU of a network trained on the labelled images alone; None without labels.
       baseline: mIoU without adaptation.
     """
 
@@ -40,7 +40,7 @@ class Point:
 
 
 class Spread(NamedTuple):
-    """Mean and sample standard deviation over seeds; of one seed, no deviation."""
+    """Values by seed, their mean and their sample standard deviation; no deviation with one seed."""
 
     values: tuple[float, ...]
     mean: float
@@ -49,71 +49,83 @@ class Spread(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Points, every budget with every seed, of a target with `available` labelled images."""
+    """The points of a sweep.
+
+    Attributes:
+      points: one for every budget and seed.
+      available: labelled images that the target has.
+    """
 
     points: Sequence[Point]
     available: int
 
     @property
     def budgets(self) -> list[int]:
-        """Ascending."""
+        """The budgets, ascending."""
         return sorted({point.labels for point in self.points})
 
     @property
     def seeds(self) -> list[int]:
+        """The seeds, ascending."""
         return sorted({point.seed for point in self.points})
 
     def at(self, labels: int) -> list[Point]:
         """The points of a budget in the order of the seeds."""
-        return sorted(
-            (point for point in self.points if point.labels == labels), key=lambda point: point.seed
-        )
+        return sorted((point for point in self.points if point.labels == labels), key=lambda point: point.seed)
 
 
 def spread(values: Iterable[float]) -> Spread:
+    """The spread of at least one value."""
     values = tuple(values)
     return Spread(values, statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
 def udas(point: Point) -> float:
+    """The mIoU of the whole method."""
     return point.udas
 
 
 def supervised(point: Point) -> float | None:
+    """The mIoU from the labelled images alone; None without labels."""
     return point.supervised
 
 
 def over_seeds(curve: Curve, labels: int, score: Callable[[Point], float | None]) -> Spread | None:
-    """A score at a budget; None where it has none."""
-    values = [score(point) for point in curve.at(labels)]
-    return None if None in values else spread(values)
+    """The spread of a score at a budget; None where the budget does not have the score."""
+    points = curve.at(labels)
+    values = [value for value in map(score, points) if value is not None]
+    return spread(values) if len(values) == len(points) else None
 
 
 def gain(curve: Curve, low: int, high: int, score: Callable[[Point], float | None]) -> Spread | None:
-    """What a score gains from one budget to another, seed by seed."""
+    """The gain of a score from one budget to another, seed by seed; None where one of the budgets lacks the score."""
     pairs = [(score(a), score(b)) for a, b in zip(curve.at(low), curve.at(high), strict=True)]
-    return None if any(None in pair for pair in pairs) else spread(b - a for a, b in pairs)
+    gains = [b - a for a, b in pairs if a is not None and b is not None]
+    return spread(gains) if len(gains) == len(pairs) else None
 
 
 def lead(curve: Curve, labels: int) -> Spread | None:
-    """How far UDAS lies above supervised at a budget, seed by seed."""
-    return over_seeds(
-        curve, labels, lambda point: None if point.supervised is None else point.udas - point.supervised
-    )
+    """UDAS minus supervised at a budget, seed by seed; None without labels."""
+
+    def difference(point: Point) -> float | None:
+        return None if point.supervised is None else point.udas - point.supervised
+
+    return over_seeds(curve, labels, difference)
 
 
 def sentence(curve: Curve) -> str:
-    """What the last labels bought and, by that, what as many as there are now would buy.
+    """The gain between the two largest budgets, and the gain to expect from as many labels again.
 
-    Between the two largest budgets the score is taken to grow with the logarithm of the labels, so that doubling them
-    buys the same again and again: gain * log 2 / log(high / low). A gain no larger than its deviation over seeds tells
-    nothing of the next labels, and the sentence says so.
+    The expectation is that the score grows with the logarithm of the labels, so every doubling gains the same:
+    gain * log 2 / log(high / low). Where the gain is no larger than its deviation over seeds, the sentence says that
+    nothing follows from it.
     """
     if len(curve.budgets) < 2:
         return "One label budget does not tell what more labels would buy; sweep over two or more."
     low, high = curve.budgets[-2:]
     seeds = len(curve.seeds)
-    gained, gained_supervised = (gain(curve, low, high, score) for score in (udas, supervised))
+    gained = spread(b.udas - a.udas for a, b in zip(curve.at(low), curve.at(high), strict=True))
+    gained_supervised = gain(curve, low, high, supervised)
     word = "gains" if gained.mean >= 0 else "loses"
     done = f"From {low} to {high} labelled images UDAS {word} {shown(gained, abs)} points of mIoU"
     done += f" (supervised {shown(gained_supervised)})" if gained_supervised else ""
@@ -131,8 +143,8 @@ def sentence(curve: Curve) -> str:
     )
 
 
-def document(curve: Curve) -> dict:
-    """The curve as JSON.
+def document(curve: Curve) -> dict[str, Any]:
+    """The curve as a JSON document.
 
     Returns:
       {"seeds": [...], "available": labelled images there are, "images": validation images, "no_adaptation": score,
@@ -141,8 +153,8 @@ def document(curve: Curve) -> dict:
     """
     largest = curve.budgets[-1]
 
-    def score(value: Spread | None) -> dict | None:
-        return value and {**value._asdict(), "values": list(value.values)}
+    def score(value: Spread | None) -> dict[str, Any] | None:
+        return None if value is None else {**value._asdict(), "values": list(value.values)}
 
     return {
         "seeds": curve.seeds,
@@ -165,12 +177,12 @@ def document(curve: Curve) -> dict:
 
 
 def baseline(curve: Curve) -> Spread:
-    """The mIoU without adaptation, which no budget changes."""
-    return over_seeds(curve, curve.budgets[0], lambda point: point.baseline)
+    """The mIoU without adaptation, which is the same for every budget."""
+    return spread(point.baseline for point in curve.at(curve.budgets[0]))
 
 
 def text_table(curve: Curve) -> str:
-    """A table for the terminal, the sentence below it."""
+    """A table for the terminal, with notes and the sentence below it."""
     lines = _cells(curve)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
@@ -178,13 +190,14 @@ def text_table(curve: Curve) -> str:
 
 
 def markdown_table(curve: Curve) -> str:
+    """The same table in Markdown, with notes and the sentence below it."""
     head, *lines = _cells(curve)
     table = [f"| {' | '.join(line)} |" for line in (head, ["---:"] * len(head), *lines)]
     return "\n".join([*table, "", *notes(curve), "", sentence(curve)]) + "\n"
 
 
 def csv_table(curve: Curve) -> str:
-    """A line for each score: labels, seed, row, mIoU as a fraction."""
+    """A line for each score: labels, seed, row and mIoU, a fraction."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["labels", "seed", "row", "miou"])
@@ -198,15 +211,13 @@ def csv_table(curve: Curve) -> str:
 
 
 def notes(curve: Curve) -> list[str]:
-    """What a reader needs to know below a table."""
+    """The notes below a table: what was measured, over which seeds, and the baseline."""
     measured = f"mIoU in per cent, last checkpoints, {curve.points[0].images} validation images"
     if len(curve.seeds) == 1:
         counted = f"seed {curve.seeds[0]} alone"
     else:
         seeds = ", ".join(map(str, curve.seeds))
-        counted = (
-            f"mean ± sample standard deviation over the seeds {seeds}; differences are taken seed by seed"
-        )
+        counted = f"mean ± sample standard deviation over the seeds {seeds}; differences are taken seed by seed"
     methods = " or ".join(dict.fromkeys(point.method for point in curve.points))
     return [
         f"{measured}; {counted}.",
@@ -215,7 +226,7 @@ def notes(curve: Curve) -> list[str]:
 
 
 def _cells(curve: Curve) -> list[list[str]]:
-    """Heading and lines of the table, the most labels first."""
+    """The head of the table and its lines, the largest budget first."""
     largest = curve.budgets[-1]
     lines = [
         [
@@ -230,12 +241,17 @@ def _cells(curve: Curve) -> list[list[str]]:
     return [["labels", "supervised", "UDAS", "UDAS - supervised", f"UDAS - UDAS at {largest}"], *lines]
 
 
-def _scaled(value: Spread, factor: float) -> Spread:
-    return spread(factor * one for one in value.values)
+def _scaled(value: Spread | None, factor: float) -> Spread | None:
+    return None if value is None else spread(factor * one for one in value.values)
 
 
 def shown(value: Spread | None, of_mean: Callable[[float], float] = float) -> str:
-    """Per cent with one decimal, and the deviation where there are several seeds."""
+    """A spread as text: per cent with one decimal, and the deviation where there are several seeds.
+
+    Args:
+      value: the spread; "-" for None.
+      of_mean: what to show of the mean, such as `abs`.
+    """
     if value is None:
         return NONE
     deviation = "" if value.deviation is None else f" ± {100 * value.deviation:.1f}"

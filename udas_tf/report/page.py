@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file with everything in it, which opens without a network."""
+"""The page of a run: one HTML file with styles and pictures inside, which needs no network."""
 
 from __future__ import annotations
 
@@ -9,77 +9,78 @@ from pathlib import Path
 import jinja2
 import matplotlib
 
+from udas_tf.evaluation.scores import Card, Scores
+from udas_tf.pseudo_labels.audit import Audit
 from udas_tf.report import figures, tables
 from udas_tf.report.figures import Sheet
 from udas_tf.taxonomy import ClassSet
+from udas_tf.translation import Check
 
 
 @dataclasses.dataclass(frozen=True)
 class PseudoLabels:
-    """Pseudo-labels of one round.
+    """The pseudo-labels for one row.
 
     Attributes:
-      round: from 1.
-      sheet: samples.
-      audit: what `udas_tf.stages.pseudo_label.audit` returns; None when it has not been made.
+      row: name of the row that learns from them.
+      sheet: some of them as pictures.
+      audit: None where it is missing.
     """
 
-    round: int
+    row: str
     sheet: Sheet
-    audit: dict | None
+    audit: Audit | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What the page shows.
+    """The content of the page.
 
     Attributes:
       run: path of the run, as the user gave it.
-      rows: of the table, see `tables`.
-      trained_on: row name -> what its segmenter was trained on.
+      rows: scores of the table's rows, at least one.
+      trained_on: name of a row -> what its segmenter was trained on, in words.
       classes: the class set, for the legend.
       chart: PNG file of the mIoU of the rows.
-      card: every score by its name, what `udas_tf.stages.score_card.card` returns.
+      cards: score cards of the rows, in the same order.
       size: (height, width) at which rows are scored.
-      warnings: (where, what) in the order of the stages.
+      warnings: (where, what), in the order of the stages.
       predictions: sheets of predictions on validation images.
-      translated: source images above themselves in the target's style; None without a translation.
-      check: what `udas_tf.stages.translate.gathered` returns; None when translations were not checked.
-      changed: what translation changed most; None then, too.
-      cutmix: images above labels; None when none are made.
-      student_batch: what the last student learns from; None without students.
-      pseudo_labels: by round.
+      translated: source images, each above its translation; None without a translation.
+      check: the check of the translation; None where it was not checked.
+      changed: the images that translation changed most; None where it was not checked.
+      batches: training batches of some rows, before augmentation.
+      pseudo_labels: of the rows that learn from some.
       config: dotted key -> value.
       versions: package -> version.
     """
 
     run: str
-    rows: Sequence[dict]
+    rows: Sequence[Scores]
     trained_on: Mapping[str, str]
     classes: ClassSet
     chart: bytes
-    card: Sequence[dict]
+    cards: Sequence[Card]
     size: tuple[int, int]
     warnings: Sequence[tuple[str, str]]
     predictions: Sequence[Sheet]
     translated: Sheet | None
-    check: dict | None
+    check: Check | None
     changed: Sheet | None
-    cutmix: Sheet | None
-    student_batch: Sheet | None
+    batches: Sequence[Sheet]
     pseudo_labels: Sequence[PseudoLabels]
     config: Mapping[str, object]
     versions: Mapping[str, str]
 
     def sheets(self) -> list[Sheet]:
-        """Every sheet of the page, in its order."""
-        pseudo_labels = [shown.sheet for shown in self.pseudo_labels]
-        mixed = (self.translated, self.changed, self.cutmix, self.student_batch)
+        """All sheets, in the order of the page."""
+        pseudo_labels = [of_row.sheet for of_row in self.pseudo_labels]
+        mixed = (self.translated, self.changed, *self.batches)
         return [sheet for sheet in (*self.predictions, *mixed, *pseudo_labels) if sheet]
 
 
 def render(page: Page) -> str:
-    """The page as self-contained HTML: pictures are data URIs, styles are inline, there are no scripts."""
+    """The page as one HTML file: pictures are data URIs, styles are inline, and there are no scripts."""
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -98,7 +99,7 @@ def render(page: Page) -> str:
         columns=tables.columns(page.rows),
         is_best=tables.is_best,
         notes=tables.notes(page.rows),
-        card=tables.card_columns(page.card),
+        card=tables.card_columns(page.cards),
         class_colours=dict(zip(page.classes.classes, page.classes.colours, strict=True)),
         wrong=figures.WRONG,
         not_scored=figures.NOT_SCORED,
@@ -106,6 +107,7 @@ def render(page: Page) -> str:
     )
 
 
-def _gradient(colour_map: str) -> list[tuple[int, ...]]:
-    """Nine colours of a matplotlib colour map from its low to its high end."""
-    return [matplotlib.colormaps[colour_map](i / 8, bytes=True)[:3] for i in range(9)]
+def _gradient(colour_map: str) -> list[tuple[int, int, int]]:
+    """Nine colours (red, green, blue) of a matplotlib colour map, from its low to its high end."""
+    colours = (matplotlib.colormaps[colour_map](step / 8, bytes=True) for step in range(9))
+    return [(int(red), int(green), int(blue)) for red, green, blue, _ in colours]

@@ -1,11 +1,13 @@
 import math
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from udas_tf import metrics
+from udas_tf.evaluation import metrics
+from udas_tf.evaluation.metrics import Bin, Calibration, ClassFlow
 
 CLASSES = ("road", "car", "train", "sky")
 # Rows are labels, columns predictions: car is taken for road once, train never occurs but is predicted
@@ -23,9 +25,7 @@ def test_confusion_matrix_by_hand():
 
 def test_ignored_pixels_alone_count_nothing():
     labels = tf.fill([2, 3], tf.constant(255, tf.uint8))
-    np.testing.assert_array_equal(
-        metrics.confusion_matrix(labels, tf.zeros([2, 3], tf.uint8), 19), np.zeros((19, 19))
-    )
+    np.testing.assert_array_equal(metrics.confusion_matrix(labels, tf.zeros([2, 3], tf.uint8), 19), np.zeros((19, 19)))
 
 
 def test_many_classes_do_not_wrap_around_in_bytes():
@@ -92,23 +92,20 @@ def test_calibration_by_hand():
     right[[51, 229, 230, 255]] = 5, 10, 30, 35
     found = metrics.calibration(pixels, right)
     # 51 is 0.2; 229 (0.898) lies in the ninth of ten bins, 230 (0.902) and 255 in the last.
-    assert [(round(b["from"], 1), round(b["to"], 1)) for b in found["bins"]] == [
-        (0.2, 0.3),
-        (0.8, 0.9),
-        (0.9, 1.0),
+    last = (30 * 230 / 255 + 40) / 70
+    expected = [
+        Bin(0.2, 0.3, 0.1, 0.2, 0.5),
+        Bin(0.8, 0.9, 0.2, pytest.approx(229 / 255), 0.5),
+        Bin(0.9, 1.0, 0.7, pytest.approx(last), 65 / 70),
     ]
-    np.testing.assert_allclose([b["share"] for b in found["bins"]], [0.1, 0.2, 0.7])
-    confidences = [0.2, 229 / 255, (30 * 230 / 255 + 40) / 70]
-    np.testing.assert_allclose([b["confidence"] for b in found["bins"]], confidences)
-    accuracies = [0.5, 0.5, 65 / 70]
-    np.testing.assert_allclose([b["accuracy"] for b in found["bins"]], accuracies)
+    assert found.bins == expected
     # 0.1 * |0.5 - 0.2| + 0.2 * |0.5 - 0.898039| + 0.7 * |0.928571 - 0.957983|
-    np.testing.assert_allclose(found["expected_calibration_error"], 0.03 + 0.0796078 + 0.0205882, rtol=1e-5)
+    assert found.expected_calibration_error == pytest.approx(0.03 + 0.0796078 + 0.0205882, rel=1e-5)
 
 
 def test_calibration_of_nothing():
     empty = np.zeros(256, np.int64)
-    assert metrics.calibration(empty, empty) == {"expected_calibration_error": None, "bins": []}
+    assert metrics.calibration(empty, empty) == Calibration(None, [])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20))
@@ -117,23 +114,26 @@ def test_calibration_against_counting(seed, bins):
     rng = np.random.default_rng(seed)
     stored = rng.integers(0, 256, 300)
     hit = rng.uniform(size=300) < stored / 300
-    found = metrics.calibration(
-        np.bincount(stored, minlength=256), np.bincount(stored[hit], minlength=256), bins
-    )
+    found = metrics.calibration(np.bincount(stored, minlength=256), np.bincount(stored[hit], minlength=256), bins)
     place = [min(int(v) * bins // 255, bins - 1) for v in stored]
     error = 0.0
     for number in set(place):
         inside = np.array(place) == number
         error += inside.mean() * abs(hit[inside].mean() - (stored[inside] / 255).mean())
-    np.testing.assert_allclose(found["expected_calibration_error"], error, rtol=1e-9)
-    np.testing.assert_allclose(sum(b["share"] for b in found["bins"]), 1.0)
+    np.testing.assert_allclose(found.expected_calibration_error, error, rtol=1e-9)
+    np.testing.assert_allclose(sum(one.share for one in found.bins), 1.0)
 
 
 def test_which_class_became_which():
     confusion = np.array([[8000, 0, 7, 1993], [0, 0, 0, 0], [0, 30, 10, 0], [0, 0, 0, 9960]])
     flow = metrics.class_flow(confusion, CLASSES)
     assert flow == {
-        "road": {"share": 0.5, "stayed": 0.8, "became": {"sky": 0.1993}},  # 7 of 10,000 are too few to tell
-        "train": {"share": 0.002, "stayed": 0.25, "became": {"car": 0.75}},
-        "sky": {"share": 0.498, "stayed": 1.0, "became": {}},
+        "road": ClassFlow(0.5, 0.8, {"sky": 0.1993}),  # 7 of 10,000 are too few to list
+        "train": ClassFlow(0.002, 0.25, {"car": 0.75}),
+        "sky": ClassFlow(0.498, 1.0, {}),
     }
+
+
+def test_what_pixels_became_is_listed_in_falling_order():
+    flow = metrics.class_flow(np.array([[2, 3, 5, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]), CLASSES)
+    assert list(flow["road"].became) == ["train", "car"]
