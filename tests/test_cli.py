@@ -1,4 +1,4 @@
-"""The command line: help and mistakes without TensorFlow, exit codes, and which config a command gets."""
+"""The command line: help and mistakes without TensorFlow, exit codes, what each command calls and prints."""
 
 import json
 import os
@@ -10,17 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from udas_tf import cli, processes, run_dir, verbs
+from udas_tf import cli, plugins, processes
 from udas_tf import config as configs
+from udas_tf.evaluation.scores import Scores
+from udas_tf.run import Run
 
 CHECKOUT = str(configs.configs_directory().parent)
-# One command in a process of its own, which exits with 99 if it has brought in TensorFlow or Keras.
-WITHOUT_TENSORFLOW = """
+COMMANDS = cli._commands()
+pytestmark = pytest.mark.usefixtures("loggers_as_before")
+# One command in a process of its own, which exits with 99 if it has loaded what takes time to load.
+LIGHT = """
 import sys
 from udas_tf.cli import main
 code = main(sys.argv[1:])
-sys.exit(99 if {"tensorflow", "keras"} & set(sys.modules) else code)
+heavy = {"tensorflow", "keras", "numpy", "cv2", "PIL", "matplotlib"} & set(sys.modules)
+if heavy:
+    print(heavy, file=sys.stderr)
+sys.exit(99 if heavy else code)
 """
+SCORES = Scores(
+    name="cutmix",
+    stage="uda",
+    round=None,
+    step=3,
+    images=2,
+    miou=0.5,
+    pixel_accuracy=0.75,
+    iou={"road": 0.5, "bus": None},
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,50 +50,37 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Puts a recorder in the place of each stage; yields the list of (stage, arguments)."""
+    """Puts a recorder in the place of what each command calls; the list of (function, arguments)."""
     recorded = []
 
-    def recorder(name, result=None):
-        def stage(*arguments):
+    def recorder(name, result):
+        def function(*arguments):
             recorded.append((name, arguments))
-            print("a line of the stage")
             return result
 
-        return stage
+        return function
 
-    score = {
-        "stage": "uda",
-        "round": None,
-        "step": 3,
-        "images": 2,
-        "miou": 0.5,
-        "iou": {"road": 0.5, "bus": None},
-    }
-    table = {"rows": [{"name": "cutmix", **score}]}
-    results = {"evaluate": score, "report": table, "run": table}
-    stages = (
-        "run",
-        "train",
-        "translate",
-        "pseudo_label",
-        "evaluate",
-        "predict",
-        "export",
-        "report",
-        "inspect",
-    )
-    for name in stages:
-        module = types.SimpleNamespace(**{name: recorder(name, results.get(name))})
-        monkeypatch.setitem(sys.modules, f"udas_tf.stages.{name}", module)
-    data = types.SimpleNamespace(prepare=recorder("prepare"))
-    monkeypatch.setitem(sys.modules, "udas_tf.stages.data", data)
-    tables = types.SimpleNamespace(score_table=lambda rows: f"table of {len(rows)}")
-    monkeypatch.setitem(sys.modules, "udas_tf.report.tables", tables)
+    def replace(module, **functions):
+        attributes = {name: recorder(name, result) for name, result in functions.items()}
+        monkeypatch.setitem(sys.modules, f"udas_tf.{module}", types.SimpleNamespace(**attributes))
+        return sys.modules[f"udas_tf.{module}"]
+
+    replace("runs.everything", run_all=[SCORES])
+    replace("runs.training", train=None, label=None)
+    replace("runs.export", export=None)
+    replace("runs.records", prepare=None)
+    replace("runs.report", report=[SCORES]).Report = lambda rows: {"rows": rows}
+    replace("evaluation.evaluate", evaluate=SCORES)
+    replace("report.inspection", inspect={"gap": 0.25}).text = lambda inspection: f"the gap is {inspection['gap']}"
+    replace("prediction", predict=None)
+    replace("translation", translate=None)
+    replace("weights", import_weights=None)
+    replace("report.tables").score_table = lambda rows: f"table of {len(rows)}"
     return recorded
 
 
-def in_process_without_tensorflow(*argv):
-    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *argv]
+def in_a_light_process(*argv):
+    command = [sys.executable, "-c", LIGHT, *argv]
     environment = {**os.environ, "PYTHONPATH": CHECKOUT}
     return subprocess.run(command, text=True, capture_output=True, env=environment)
 
@@ -91,24 +95,27 @@ def mistake(capsys, *argv):
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["help"], ["-h"]])
-def test_help_lists_every_verb(argv, capsys):
+def test_help_lists_every_command_with_its_summary(argv, capsys):
     assert cli.main(argv) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    for name in verbs.VERBS:
-        assert f"\n  {name} " in captured.out
+    for name, module in COMMANDS.items():
+        [line] = [line for line in captured.out.splitlines() if line.startswith(f"  {name}  ")]
+        assert line.endswith(f"  {plugins.declarations(cli.COMMANDS, module).summary}")
 
 
-@pytest.mark.parametrize("name", verbs.VERBS)
-def test_help_of_a_verb_lists_its_flags_only(name, capsys):
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_lists_its_flags_only(name, capsys):
     assert cli.main([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert cli.main(["help", *name.split()]) == 0
     assert capsys.readouterr().out == text
     listed = [line.strip() for line in text.splitlines() if line.startswith("  --")]
-    assert len(listed) == len(verbs.VERBS[name].flags)
-    assert ("--workdir" in listed) == (name not in ("predict", "bench"))
+    assert listed == [f"--{flag}" for flag in cli._flags_of(COMMANDS[name])]
+    assert ("--workdir" in listed) == (name not in ("predict", "bench", "data map"))
+    assert "--verbosity" in listed
     assert not {"--flagfile", "--undefok", "--logtostderr", "--only_check_args"} & set(listed)
+    assert max(map(len, text.splitlines())) < 100
 
 
 def test_help_of_a_group(capsys):
@@ -117,11 +124,16 @@ def test_help_of_a_group(capsys):
     assert "data prepare" in text and "data inspect" in text and "translate" not in text
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_light(name):
+    result = in_a_light_process(*name.split(), "--help")
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ("argv", "code"),
     [
         (["--help"], 0),
-        (["train", "--help"], 0),
         (["train", "--stag=uda"], 2),
         (["train", "--stage=student"], 2),
         (["run", "--config.uda.step=3"], 2),
@@ -129,57 +141,64 @@ def test_help_of_a_group(capsys):
         (["sweep", "--seeds=1,1"], 2),
     ],
 )
-def test_help_and_mistakes_leave_tensorflow_alone(argv, code):
-    result = in_process_without_tensorflow(*argv)
+def test_mistakes_are_found_in_a_light_process(argv, code):
+    result = in_a_light_process(*argv)
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "message"),
     [
-        ([], "expected a command first"),
+        ([], "expected a command first, received nothing; `udas --help` lists the commands"),
         (["--workdir=x", "run"], "expected a command first, received '--workdir=x'"),
         (["trian"], "no command 'trian'; the nearest is 'train'"),
         (["psuedo_label", "--help"], "the nearest is 'pseudo_label'"),
         (["data"], "the nearest is 'data "),
         (["data", "inspekt"], "the nearest is 'data inspect'"),
-        (["train"], "`udas train` needs --stage: <translate|source|supervised|uda|student>"),
+        (["data_inspect"], "no command 'data_inspect'; the nearest is 'data inspect'"),
+        (["train"], "which row? Give --stage or --name"),
         (["train", "--stage="], "see `udas train --help`"),
-        (["train", "--stage=udaa"], "--stage=udaa: value should be one of <translate|source|"),
+        (["train", "--stage=udaa"], "--stage=udaa: value should be one of <source|student|supervised|translate|uda>"),
         (["train", "--stage"], "Missing value for flag --stage"),
-        (["train", "--stage=student"], "--round=N"),
-        (["train", "--stage=uda", "--round=1"], "only students have rounds"),
+        (["train", "--stage=student"], "needs --round=N"),
+        (["train", "--stage=uda", "--round=1"], "--round=1 was given with cutmix, which has no rounds"),
         (["train", "--stage=student", "--round=0"], "--round=0"),
         (["train", "--stage=student", "--round=one"], "--round=one"),
-        (["train", "--stage=uda", "--name=translation"], "adaptation, translation_adaptation, cutmix"),
+        (["train", "--stage=uda", "--name=translation"], "expected one of adaptation, cutmix, translation_adaptation"),
+        (["train", "--name=cutmicks"], "--name=cutmicks is no row; the nearest is cutmix"),
         (["train", "--stage=translate", "--name=cutmix"], "takes neither --round nor --name"),
         (["train", "--rund=3"], "`udas train` has no flag --rund; the nearest is --round"),
-        (["train", "uda"], "received 'uda'"),
-        (["evaluate", "--stage=translate"], "<source|supervised|uda|student>"),
+        (["train", "uda"], "`udas train` takes flags only, written --flag=value; received 'uda'"),
+        (["train", "--stage=uda", "--verbosity=loud"], "--verbosity=loud"),
+        (["evaluate", "--stage=translate"], "<source|student|supervised|uda>"),
         (["evaluate", "--stage=uda", "--json=maybe"], "--json=maybe: expected true or false"),
-        (["pseudo_label"], "needs --round"),
-        (["predict", "--model=m", "--images=i"], "needs --output"),
+        (["evaluate", "--stage=uda", "--tta=rotate"], "<none|flip|multi_scale>"),
+        (["pseudo_label"], "needs --round=N"),
+        (["predict", "--model=m", "--images=i"], "`udas predict` needs --output: folder for the overlays"),
         (["predict", "--model=m", "--images=i", "--config=x"], "has no flag --config"),
         (["predict", "--model=m", "--images=i", "--config.seed=1"], "has no flag --config.seed"),
-        (["export", "--stage=uda"], "needs --output"),
-        (
-            ["export", "--stage=uda", "--output=m", "--size=360"],
-            "--size=360; expected height,width in pixels",
-        ),
+        (["export", "--stage=uda"], "`udas export` needs --output: directory for the model"),
+        (["export", "--stage=uda", "--output=m", "--format=onyx"], "--format=onyx: value should be one of <"),
+        (["export", "--stage=uda", "--output=m", "--size=360"], "--size=360; expected height,width in pixels"),
         (["export", "--stage=uda", "--output=m", "--size=0,640"], "--size=0,640; expected height,width"),
+        (["weights", "import", "--network=segmenter", "--output=w"], "`udas weights import` needs --from: "),
+        (["weights", "import", "--network=generatr"], "<segmenter|"),
+        (["data", "prepare", "--root=r"], "--root and --output belong to --dataset"),
+        (["data", "prepare", "--dataset=gta5", "--root=r"], "needs --root and --output, and takes no --workdir"),
         (["run", "--config=nowhere.py"], "no config nowhere.py"),
         (["run", "--config.uda.learning_rat=1"], "the nearest is 'uda.learning_rate'"),
         (["run", "--config.uda.steps"], "write --config.uda.steps=VALUE"),
-        (["run", "--config.uda.steps=x"], "'uda.steps' received 'x', expected a whole number"),
+        (["run", "--config.uda.steps=x"], "'uda.steps' received 'x', expected a whole number >= 1"),
+        (["run", "--config.classes=nowhere.yaml"], "cannot read nowhere.yaml"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(argv, told, capsys, tmp_path):
-    assert told in mistake(capsys, *argv)
+def test_a_mistake_is_one_line(argv, message, capsys, tmp_path):
+    assert message in mistake(capsys, *argv)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_message_of_several_lines_is_told_in_one(capsys, tmp_path):
+def test_a_message_of_several_lines_becomes_one(capsys, tmp_path):
     lines = [
         "from udas_tf.config import base_config",
         "",
@@ -188,54 +207,86 @@ def test_a_message_of_several_lines_is_told_in_one(capsys, tmp_path):
         "    c.sed = 3",
     ]
     (tmp_path / "mine.py").write_text("\n".join(lines))
-    told = mistake(capsys, "run", "--config=mine.py")
-    assert "mine.py, line 5: AttributeError" in told and 'Did you mean "seed"' in told
-    assert len(told) < 250
+    message = mistake(capsys, "run", "--config=mine.py")
+    assert "mine.py, line 5: AttributeError" in message and 'Did you mean "seed"' in message
+    assert len(message) < 250
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(calls, monkeypatch):
     def broken(*arguments):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(sys.modules["udas_tf.stages.run"], "run", broken)
+    monkeypatch.setattr(sys.modules["udas_tf.runs.everything"], "run_all", broken)
     with pytest.raises(RuntimeError, match="broken"):
         cli.main(["run"])
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device; free some space, then run the"),
+        (OSError(30, "Read-only file system", "a"), "a: Read-only file system; choose a place that can be written"),
+        (NotADirectoryError(20, "Not a directory", "a"), "a: Not a directory; choose another place"),
+        (OSError("Can't write data (errno = 28, error message = 'No space left on device')"), "Can't write data"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(error, line, capsys, monkeypatch):
+    def refuse(argv):
+        raise error
+
+    monkeypatch.setattr(cli, "_dispatch", refuse)
+    assert cli.main([]) == 2
+    assert capsys.readouterr().err.startswith(f"udas: {line}")
+
+
+def test_a_missing_file_is_a_fault_of_the_program_unless_it_says_otherwise(monkeypatch):
+    def fail(argv):
+        raise FileNotFoundError(2, "No such file or directory", "a")
+
+    monkeypatch.setattr(cli, "_dispatch", fail)
+    with pytest.raises(FileNotFoundError):
+        cli.main([])
 
 
 def test_an_interrupted_command_says_how_to_go_on(calls, capsys, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["udas_tf.stages.run"], "run", interrupted)
+    monkeypatch.setattr(sys.modules["udas_tf.runs.everything"], "run_all", interrupted)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err.strip() == "udas: interrupted; the same command goes on where it was"
 
 
 @pytest.mark.parametrize(
-    ("argv", "stage", "rest"),
+    ("argv", "function", "rest"),
     [
-        (["run"], "run", ()),
-        (["train", "--stage=student", "--round=3"], "train", ("student", 3, None)),
-        (["train", "--stage=source", "--name=translation"], "train", ("source", None, "translation")),
-        (["train", "--stage=translate"], "train", ("translate", None, None)),
+        (["run"], "run_all", ()),
+        (["train", "--stage=student", "--round=3"], "train", ("student_3",)),
+        (["train", "--name=student", "--round=3"], "train", ("student_3",)),
+        (["train", "--name=student_3"], "train", ("student_3",)),
+        (["train", "--stage=source", "--name=translation"], "train", ("translation",)),
+        (["train", "--name=translation"], "train", ("translation",)),
+        (["train", "--stage=source"], "train", ("no_adaptation",)),
+        (["train", "--stage=translate"], "train", ("translate",)),
         (["translate"], "translate", ()),
-        (["pseudo_label", "--round=2"], "pseudo_label", (2,)),
-        (["evaluate", "--stage=uda"], "evaluate", ("uda", None, None, "target", "plain", "training")),
+        (["pseudo_label", "--round=2"], "label", ("student_2",)),
+        (["pseudo_label", "--name=student_2"], "label", ("student_2",)),
+        (["evaluate", "--stage=uda"], "evaluate", ("cutmix", "target", "none", "training")),
         (
             ["evaluate", "--stage=supervised", "--on=translated"],
             "evaluate",
-            ("supervised", None, None, "translated", "plain", "training"),
+            ("supervised", "translated", "none", "training"),
         ),
         (
-            ["evaluate", "--stage=uda", "--views=multi_scale", "--resolution=full"],
+            ["evaluate", "--name=cutmix", "--tta=multi_scale", "--resolution=full"],
             "evaluate",
-            ("uda", None, None, "target", "multi_scale", "full"),
+            ("cutmix", "target", "multi_scale", "full"),
         ),
-        (["export", "--stage=uda", "--output=model"], "export", ("uda", None, None, "model", None, False)),
+        (["export", "--stage=uda", "--output=model"], "export", ("cutmix", "model", "saved_model", None, False)),
         (
-            ["export", "--stage=uda", "--output=model", "--size=360,640", "--frozen"],
+            ["export", "--name=cutmix", "--output=model", "--size=360,640", "--frozen"],
             "export",
-            ("uda", None, None, "model", (360, 640), True),
+            ("cutmix", "model", "saved_model", (360, 640), True),
         ),
         (["data", "prepare"], "prepare", (False,)),
         (["data", "prepare", "--strict"], "prepare", (True,)),
@@ -246,38 +297,85 @@ def test_an_interrupted_command_says_how_to_go_on(calls, capsys, monkeypatch):
         (["report", "--runs=a,b"], "report", (["a", "b"],)),
     ],
 )
-def test_a_verb_calls_its_stage(argv, stage, rest, calls, tmp_path):
+def test_a_command_calls_its_function(argv, function, rest, calls):
     assert cli.main(argv) == 0
-    [(name, (config, directory, *arguments))] = calls
-    assert (name, tuple(arguments)) == (stage, rest)
-    assert isinstance(directory, run_dir.RunDir) and str(directory.path) == os.path.join("runs", "default")
-    assert configs.differences(config, configs.load("configs/quickstart.py")) == [] and config.is_locked
-    reads = stage in ("evaluate", "export", "inspect", "report")
-    assert directory.config.exists() != reads
+    [(name, (run, *arguments))] = calls
+    # A row is passed as its name, or as a whole.
+    assert (name, tuple(getattr(argument, "name", argument) for argument in arguments)) == (function, rest)
+    assert isinstance(run, Run) and str(run.dir.path) == os.path.join("runs", "default")
+    assert configs.differences(run.config, configs.load("configs/quickstart.py")) == [] and run.config.is_locked
+    assert run.classes.name == "cityscapes"
+    reads = function in ("evaluate", "export", "inspect", "report")
+    assert run.dir.config.exists() != reads
+
+
+def test_weights_import_takes_the_network_of_the_config(calls, tmp_path):
+    argv = ["weights", "import", "--from=imagenet", "--network=segmenter", "--output=w.weights.h5"]
+    assert cli.main([*argv, "--config=configs/base.py"]) == 0
+    [(_, (config, classes, *arguments))] = calls
+    assert config.model.backbone == "resnet101" and len(classes) == 19
+    assert arguments == ["imagenet", "segmenter", "w.weights.h5", None]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_run_ends_with_the_table(calls, capsys):
     assert cli.main(["run"]) == 0
-    assert capsys.readouterr().out.splitlines()[:2] == ["a line of the stage", "table of 1"]
+    captured = capsys.readouterr()
+    assert captured.out == "table of 1\n"
+    assert captured.err == "udas: the report lies in runs/default/report\n"
 
 
-def test_run_takes_over_what_other_runs_have_finished(calls, tmp_path, monkeypatch):
-    shared = []
-    monkeypatch.setattr("udas_tf.stages.sharing.share", lambda *arguments: shared.append(arguments))
-    cli.main(["run", "--workdir=one"])
-    assert cli.main(["run", "--workdir=other", "--reuse=one"]) == 0
-    [(_, run, others)] = shared
-    assert (str(run.path), [str(other.path) for other in others]) == ("other", ["one"])
-
-
-def test_a_long_list_of_differences_is_cut(calls, capsys):
-    assert cli.main(["run"]) == 0
-    Path("runs/default/data").mkdir()
+def test_messages_leave_standard_output_alone_and_verbosity_leaves_them_out(calls, capsys):
+    assert cli.main(["run", "--config.uda.steps=250"]) == 0
     capsys.readouterr()
-    told = mistake(capsys, "run", "--config=configs/base.py")
-    assert told.count(" in the run, ") == configs.SHOWN_CHANGES
-    given = configs.differences(configs.load("configs/quickstart.py"), configs.base_config())
-    assert f"; and {len(given) - configs.SHOWN_CHANGES} more)" in told
+    assert cli.main(["run", "--config.uda.steps=300"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "table of 1\n"
+    assert "udas: the run's config changes: uda.steps: 250 in the run, 300 now\n" in captured.err
+    assert cli.main(["run", "--config.uda.steps=350", "--verbosity=-1"]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("table of 1\n", "")
+
+
+def test_run_links_what_other_runs_have_finished(calls, capsys, monkeypatch):
+    shared = []
+
+    def share(run, others):
+        shared.append((str(run.dir.path), [str(other.path) for other in others]))
+        return [Path("data/source_train")]
+
+    monkeypatch.setattr("udas_tf.runs.reuse.share", share)
+    cli.main(["run", "--workdir=one"])
+    capsys.readouterr()
+    assert cli.main(["run", "--workdir=other", "--reuse=one"]) == 0
+    assert shared == [("other", ["one"])]
+    assert "udas: linked from another run: data/source_train\n" in capsys.readouterr().err
+
+
+def test_a_dry_run_writes_nothing(monkeypatch, capsys, tmp_path):
+    stub = types.SimpleNamespace(dry_run=lambda run: [f"uda of {run.config.uda.steps} steps"])
+    monkeypatch.setitem(sys.modules, "udas_tf.runs.dry_run", stub)
+    assert cli.main(["run", "--dry_run", "--config.uda.steps=7"]) == 0
+    assert capsys.readouterr().out.startswith("uda of 7 steps\nEvery stage can be built and trained")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_set_is_prepared_in_its_own_classes_unless_a_config_says_otherwise(monkeypatch, capsys):
+    called = []
+    stub = types.SimpleNamespace(
+        prepare_dataset=lambda *arguments: called.append(arguments) or "prepared",
+        table=lambda prepared: f"table of {prepared}",
+        REPORT="report.json",
+    )
+    monkeypatch.setitem(sys.modules, "udas_tf.runs.records", stub)
+    argv = ["data", "prepare", "--dataset=camvid", "--root=r", "--output=o"]
+    assert cli.main([*argv, "--config.data.size=48,96"]) == 0
+    assert cli.main([*argv, "--config.classes=camvid", "--strict"]) == 0
+    assert cli.main([*argv, "--config=configs/quickstart.py"]) == 0
+    assert [config.data.size for config, *_ in called] == [(48, 96), (360, 640), (96, 192)]
+    assert [getattr(classes, "name", None) for _, classes, *_ in called] == [None, "camvid", "cityscapes"]
+    assert [rest for _, _, *rest in called] == [["camvid", "r", "o", strict] for strict in (False, True, False)]
+    assert capsys.readouterr().out == "table of prepared\n" * 3
 
 
 @pytest.mark.parametrize("flag", ["--labels=", "--labels=4/3", "--labels=a", "--seeds=", "--seeds=1,one"])
@@ -288,17 +386,17 @@ def test_a_sweep_over_nothing_is_refused(flag, capsys):
 def test_sweep_shows_its_table_or_json(monkeypatch, capsys, tmp_path):
     called = []
 
-    def sweep(config, directory, *arguments):
+    def sweep(run, *arguments):
         called.append(arguments)
-        print("a line of a training")
-        (directory.path / "results").mkdir(exist_ok=True)
-        (directory.path / "results" / "table.txt").write_text("the table")
+        (run.dir.path / "results").mkdir(exist_ok=True)
+        (run.dir.path / "results" / "table.txt").write_text("the table")
         return {"sentence": "labels buy"}
 
     module = types.SimpleNamespace(sweep=sweep, RESULTS="results")
-    monkeypatch.setitem(sys.modules, "udas_tf.stages.sweep", module)
+    monkeypatch.setitem(sys.modules, "udas_tf.runs.sweep", module)
     assert cli.main(["sweep", "--workdir=w"]) == 0
-    assert "\nthe table\nThe table and the plot lie in w" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert captured.out == "the table\n" and "udas: the table and the plot lie in w/results\n" in captured.err
     assert cli.main(["sweep", "--workdir=w", "--labels=1/2,3", "--seeds=4", "--reuse=a,b", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"sentence": "labels buy"}
     everything = [1, Fraction(1, 3), Fraction(1, 6), Fraction(1, 30), 0]
@@ -308,27 +406,36 @@ def test_sweep_shows_its_table_or_json(monkeypatch, capsys, tmp_path):
 
 def test_predict_has_no_run(calls, tmp_path):
     assert cli.main(["predict", "--model=m", "--images=i", "--output=o"]) == 0
-    assert calls == [("predict", ("m", "i", "o", False))]
+    assert cli.main(["predict", "--model=m", "--images=i", "--output=o", "--own_size"]) == 0
+    assert calls == [("predict", ("m", "i", "o", own_size)) for own_size in (False, True)]
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("argv", [["evaluate", "--stage=uda"], ["report"]])
-def test_json_is_all_of_standard_output(argv, calls, capsys):
-    assert cli.main([*argv, "--json"]) == 0
-    captured = capsys.readouterr()
-    document = json.loads(captured.out)
-    row = document if argv[0] == "evaluate" else document["rows"][0]
-    assert row["iou"] == {"road": 0.5, "bus": None}
-    assert captured.err == "a line of the stage\n"
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["evaluate", "--stage=uda"], "table of 1\n"),
+        (["report"], "table of 1\n"),
+        (["data", "inspect"], "the gap is 0.25\n"),
+    ],
+)
+def test_a_result_is_a_table_or_one_json_document(argv, text, calls, capsys):
     assert cli.main(argv) == 0
-    assert "table of 1" in capsys.readouterr().out
+    assert capsys.readouterr().out == text
+    assert cli.main([*argv, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    if argv[0] == "data":
+        assert document == {"gap": 0.25}
+    else:
+        row = document if argv[0] == "evaluate" else document["rows"][0]
+        assert (row["name"], row["iou"]) == ("cutmix", {"road": 0.5, "bus": None})
 
 
 def test_the_workdir_is_the_flag_then_the_environment(calls, monkeypatch):
     monkeypatch.setenv("UDAS_WORKDIR", "from_environment")
     cli.main(["run"])
     cli.main(["run", "--workdir=from_flag"])
-    assert [str(arguments[1].path) for _, arguments in calls] == ["from_environment", "from_flag"]
+    assert [str(run.dir.path) for _, (run, *_) in calls] == ["from_environment", "from_flag"]
 
 
 def test_the_saved_config_is_the_default_of_later_commands(calls, tmp_path):
@@ -337,48 +444,9 @@ def test_the_saved_config_is_the_default_of_later_commands(calls, tmp_path):
     saved = (tmp_path / "w" / "config.json").read_text()
     assert cli.main(["train", "--stage=uda", "--workdir=w"]) == 0
     assert cli.main(first) == 0  # the same again is no change
-    for _, (config, _, *_) in calls:
-        assert config.uda.steps == 7 and config.data.size == (360, 640)
+    for _, (run, *_) in calls:
+        assert run.config.uda.steps == 7 and run.config.data.size == (360, 640)
     assert (tmp_path / "w" / "config.json").read_text() == saved
-
-
-@pytest.mark.parametrize("verb", [["run"], ["evaluate", "--stage=uda"]])
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (["--config.uda.steps=300"], "(uda.steps: 250 in the run, 300 given)"),
-        (
-            ["--config.seed=2", "--config.data.size=48,96"],
-            "(data.size: (96, 192) in the run, (48, 96) given; seed",
-        ),
-        (["--config=configs/base.py"], "data.cache: True in the run, False given"),
-    ],
-)
-def test_another_config_is_refused_with_the_differences(verb, change, told, calls, capsys):
-    assert cli.main(["run", "--config.uda.steps=250"]) == 0
-    Path("runs/default/data").mkdir()
-    capsys.readouterr()
-    message = mistake(capsys, *verb, *change)
-    assert told in message and "--accept_config_change" in message
-    assert len(calls) == 1
-    assert configs.load("runs/default/config.json").uda.steps == 250
-
-
-def test_a_config_is_mended_where_nothing_was_made_with_it(calls):
-    assert cli.main(["run", "--config.uda.steps=250"]) == 0
-    assert cli.main(["run", "--config.uda.steps=300"]) == 0
-    assert calls[-1][1][0].uda.steps == 300 == configs.load("runs/default/config.json").uda.steps
-
-
-def test_an_accepted_change_is_saved_by_commands_that_write(calls):
-    change = ["--config.uda.steps=300", "--accept_config_change"]
-    saved = "runs/default/config.json"
-    assert cli.main(["run", "--config.uda.steps=250"]) == 0
-    Path("runs/default/data").mkdir()
-    assert cli.main(["evaluate", "--stage=uda", *change]) == 0
-    assert calls[-1][1][0].uda.steps == 300 and configs.load(saved).uda.steps == 250
-    assert cli.main(["train", "--stage=uda", *change]) == 0
-    assert calls[-1][1][0].uda.steps == 300 and configs.load(saved).uda.steps == 300
 
 
 def test_resume_false_refuses_a_used_directory(calls, capsys):
@@ -409,9 +477,7 @@ with loading_tensorflow():
     os.abort()
 """
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": level, "PYTHONPATH": CHECKOUT}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    _, told = process.communicate(timeout=60)
-    assert ("oneDNN" in told) == (level == "0")
-    assert told.endswith("F0000 the last words\n") and process.returncode < 0
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE, text=True)
+    _, shown = process.communicate(timeout=60)
+    assert ("oneDNN" in shown) == (level == "0")
+    assert shown.endswith("F0000 the last words\n") and process.returncode < 0

@@ -8,14 +8,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_networks import small
 
-from udas_tf import inference
+from udas_tf import inference, serving
 from udas_tf.errors import UserError
-from udas_tf.models import deeplab_v2
+from udas_tf.models.heads import deeplab_v2
 from udas_tf.serving import saved_model
+from udas_tf.serving._served import Description, check_parity
 from udas_tf.taxonomy import ClassSet
 
 CLASSES = ClassSet("three", ("road", "sky", "car"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+PROVENANCE = {"row": "cutmix", "round": None}
 # Batches, odd sizes, more than one size a process, a single pixel.
 SIZES = ((2, 32, 64), (1, 33, 47), (3, 9, 70), (1, 1, 1))
 
@@ -38,14 +41,18 @@ np.savez(sys.argv[3], **answers)
 
 @pytest.fixture(scope="module")
 def segmenter():
-    return deeplab_v2.build("compact", len(CLASSES), (1, 2), width=8)
+    return small(num_classes=len(CLASSES), head_keys=deeplab_v2.Config((1, 2)))
 
 
 @pytest.fixture(scope="module")
 def directory(segmenter, tmp_path_factory):
     directory = tmp_path_factory.mktemp("saved") / "model"
-    saved_model.save(segmenter, directory, CLASSES, (48, 96), {"row": "cutmix"})
+    saved_model.save(segmenter, directory, description(), frozen=False)
     return directory
+
+
+def description(size=None):
+    return Description(CLASSES.name, CLASSES.classes, CLASSES.colours, (48, 96), size, PROVENANCE)
 
 
 def images_of(shape):
@@ -78,78 +85,102 @@ def test_a_process_without_this_package_gets_the_networks_answers(segmenter, dir
 
 
 def test_a_model_of_one_size_takes_no_other(segmenter, tmp_path):
-    saved_model.save(segmenter, tmp_path / "model", CLASSES, (48, 96), {}, size=(33, 47))
+    saved_model.save(segmenter, tmp_path / "model", description((33, 47)), frozen=False)
     served = saved_model.load(tmp_path / "model")
-    assert (served.trained_size, served.size) == ((48, 96), (33, 47))
-    saved_model.check_parity(segmenter, served, images_of((2, 33, 47)))
-    with pytest.raises(
-        UserError, match="images are of 48x96 pixels, height by width, and the model takes 33x47"
-    ):
+    assert (served.description.trained_size, served.description.size) == ((48, 96), (33, 47))
+    check_parity(segmenter, served, images_of((2, 33, 47)))
+    with pytest.raises(UserError, match="images are of 48x96 pixels, height by width, and the model takes 33x47"):
         served(images_of((1, 48, 96)))
 
 
 def test_a_frozen_model_has_constants_in_the_weights_place(segmenter, directory, tmp_path):
-    saved_model.save(segmenter, tmp_path / "model", CLASSES, (48, 96), {}, frozen=True)
-    frozen = saved_model.load(tmp_path / "model")
-    saved_model.check_parity(segmenter, frozen, images_of((2, 33, 47)))
-    for served, reads in ((frozen, False), (saved_model.load(directory), True)):
-        functions = served.model.signatures["serving_default"].graph.as_graph_def().library.function
-        inside = {node.op for function in functions for node in function.node_def}
+    saved_model.save(segmenter, tmp_path / "model", description(), frozen=True)
+    check_parity(segmenter, saved_model.load(tmp_path / "model"), images_of((2, 33, 47)))
+    for path, reads in ((tmp_path / "model", False), (directory, True)):
+        graph = tf.saved_model.load(str(path)).signatures[saved_model.SIGNATURE].graph
+        inside = {node.op for function in graph.as_graph_def().library.function for node in function.node_def}
         assert "Conv2D" in inside and ("ReadVariableOp" in inside) == reads
 
 
-def test_load_brings_classes_colours_and_provenance(directory):
-    served = saved_model.load(directory)
-    assert (served.classes, served.trained_size, served.size) == (CLASSES, (48, 96), None)
-    assert served.description["row"] == "cutmix"
+def test_load_brings_classes_colours_sizes_and_provenance(directory):
+    served = serving.load(directory)
+    assert served.description == description()
+    assert served.description.taxonomy == CLASSES
     content = json.loads((directory / "assets.extra" / "udas.json").read_text())
-    assert content["classes"] == ["road", "sky", "car"]
+    assert content["classes"] == ["road", "sky", "car"] and content["provenance"] == PROVENANCE
 
 
-def test_a_model_of_an_earlier_version_is_named(directory, tmp_path):
+def test_a_model_is_loaded_from_a_directory_of_any_name(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / "exp [seed=1] *" / "model")
+    images = images_of((1, 32, 64))
+    moved = saved_model.load(tmp_path / "exp [seed=1] *" / "model")
+    np.testing.assert_array_equal(moved(images)["class_ids"], saved_model.load(directory)(images)["class_ids"])
+
+
+def test_an_answer_is_arrays(directory):
+    answer = serving.load(directory)(images_of((1, 8, 16)))
+    assert {name: (type(value), value.dtype, value.shape) for name, value in answer.items()} == {
+        "class_ids": (np.ndarray, np.uint8, (1, 8, 16)),
+        "confidence": (np.ndarray, np.float32, (1, 8, 16)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("trained_size", ..., "missing required field `trained_size`"),
+        ("size", 64, r"Expected `array \| null`, got `int` - at `\$\.size`"),
+        ("colours", [[1, 2]], r"Expected `array` of length 3 - at `\$\.colours\[0\]`"),
+    ],
+)
+def test_a_damaged_description_names_the_file_and_the_key(key, value, complaint, directory, tmp_path):
     shutil.copytree(directory, tmp_path / "model")
-    description = tmp_path / "model/assets.extra/udas.json"
-    content = json.loads(description.read_text())
-    del content["trained_size"]
-    description.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="model was exported by an earlier version; export the model again"):
-        saved_model.load(tmp_path / "model")
+    file = tmp_path / "model" / saved_model.DESCRIPTION
+    content = json.loads(file.read_text()) | {key: value}
+    if value is ...:
+        del content[key]
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"udas\.json is damaged \(.*{complaint}.*; export the model again$"):
+        serving.load(tmp_path / "model")
 
 
 def test_parity_holds_with_the_network_it_was_made_of_and_not_with_another(segmenter, directory):
     served = saved_model.load(directory)
-    saved_model.check_parity(segmenter, served, images_of((2, 33, 47)))
-    other = deeplab_v2.build("compact", len(CLASSES), (1, 2), width=8)
+    check_parity(segmenter, served, images_of((2, 33, 47)))
+    other = small(num_classes=len(CLASSES), head_keys=deeplab_v2.Config((1, 2)))
     for variable in other.variables:
         if "classifier" in variable.path:
             variable.assign(10 * np.random.default_rng(1).normal(size=variable.shape))
     with pytest.raises(RuntimeError, match="differs from the network"):
-        saved_model.check_parity(other, served, images_of((2, 33, 47)))
+        check_parity(other, served, images_of((2, 33, 47)))
 
 
-def test_load_refuses_what_export_did_not_write(tmp_path):
-    with pytest.raises(UserError, match="udas export"):
-        saved_model.load(tmp_path)
-    with pytest.raises(UserError, match="udas export"):
-        saved_model.load(tmp_path / "missing")
+def test_load_refuses_what_export_did_not_write(directory, tmp_path):
+    for missing in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(UserError, match="is not a model that `udas export` wrote; run first: bin/udas export"):
+            serving.load(missing)
+    shutil.copytree(directory, tmp_path / "foreign")
+    (tmp_path / "foreign" / saved_model.DESCRIPTION).unlink()
+    with pytest.raises(UserError, match=r"foreign is a SavedModel without assets\.extra/udas\.json; give one that"):
+        serving.load(tmp_path / "foreign")
 
 
 def test_parity_of_half_precision_allows_for_its_rounding(tmp_path):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = deeplab_v2.build("compact", len(CLASSES), (1, 2), width=8)
+        network = small(num_classes=len(CLASSES), head_keys=deeplab_v2.Config((1, 2)))
     finally:
         keras.config.set_dtype_policy(before)
     draw = np.random.default_rng(0)
     for variable in network.variables:
         if "classifier" in variable.path:
             variable.assign(0.5 * draw.normal(size=variable.shape))
-    saved_model.save(network, tmp_path / "model", CLASSES, (48, 96), {})
+    saved_model.save(network, tmp_path / "model", description(), frozen=False)
     served, images = saved_model.load(tmp_path / "model"), images_of((2, 75, 141))
-    saved_model.check_parity(network, served, images)
+    check_parity(network, served, images)
     for variable in network.variables:
         if "primary_classifier" in variable.path:
             variable.assign(-variable.value)
     with pytest.raises(RuntimeError, match="differs from the network"):
-        saved_model.check_parity(network, served, images)
+        check_parity(network, served, images)
