@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/growth.py [--axis=batch] [--repeats=3] [--json]
 
-Each row is the median of `--repeats` processes, taken in turn along its axis. `growth` is how many times the time of the
-axis's first row, and `linear` what it would be if time grew with the size; sizes of one thing (an image of a batch, a
-view) are given for the whole of it. Networks are compact by default, which two cores can do; --backbone=resnet101 is for
-larger machines.
+Each row is the median of `--repeats` processes, which take turns along the axis. `growth` is the time in multiples of
+the axis's first row; `linear` is what it would be if time grew in proportion to the size. Times are for a whole step or
+a whole image, not for one image of a batch or one view. The backbone is compact by default, which two cores can train;
+--backbone=resnet101 is for larger machines.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -37,19 +38,19 @@ class Axis:
 
     Attributes:
       workload: what is timed.
-      sizes: of the axis.
-      changed: a size and a directory for files -> fields of Scale.
-      cost: a size -> what a time that is linear in it grows with.
+      sizes: in growing order.
+      changed: (size, directory for files) -> fields of Scale.
+      cost: size -> what a time that grows in proportion would be proportional to.
     """
 
     workload: Workload
-    sizes: tuple
-    changed: Callable[[object, Path], dict]
-    cost: Callable[[object], float] = float
+    sizes: tuple[Any, ...]
+    changed: Callable[[Any, Path], dict[str, Any]]
+    cost: Callable[[Any], float] = float
 
 
-def _classes(count: int, directory: Path) -> dict:
-    """A class set of so many classes."""
+def _classes(count: int, directory: Path) -> dict[str, Any]:
+    """Fields of Scale for a class set of `count` classes, whose file is written into `directory`."""
     file = directory / f"classes-{count}.yaml"
     colours = ([number % 256, number // 256, 7] for number in range(count))
     lines = [f"  - {{name: class {number}, colour: {colour}}}" for number, colour in enumerate(colours)]
@@ -72,8 +73,8 @@ AXES = {
 }
 
 
-def grow(name: str, repeats: int, scale: Scale) -> list[dict]:
-    """The rows of an axis."""
+def grow(name: str, repeats: int, scale: Scale) -> list[dict[str, Any]]:
+    """The rows of an axis: {"axis", "size", "ms", "growth", "linear", "peak_memory": bytes}."""
     axis = AXES[name]
     with tempfile.TemporaryDirectory() as directory:
         measures = {}
@@ -97,7 +98,8 @@ def grow(name: str, repeats: int, scale: Scale) -> list[dict]:
     ]
 
 
-def table(rows: list[dict]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows in aligned columns, below HEADER."""
     lines = []
     for row in rows:
         size = "x".join(map(str, row["size"])) if isinstance(row["size"], tuple) else str(row["size"])
@@ -109,17 +111,15 @@ def table(rows: list[dict]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--axis", choices=AXES)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--backbone", default=BASE.backbone)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args(arguments)
-    scale = dataclasses.replace(BASE, backbone=given.backbone)
-    axes = (grow(name, given.repeats, scale) for name in ([given.axis] if given.axis else AXES))
-    if given.json:
+    parsed = parser.parse_args(arguments)
+    scale = dataclasses.replace(BASE, backbone=parsed.backbone)
+    axes = (grow(name, parsed.repeats, scale) for name in ([parsed.axis] if parsed.axis else AXES))
+    if parsed.json:
         print(json.dumps([row for rows in axes for row in rows]))
         return
     print(HEADER)

@@ -1,9 +1,11 @@
-"""The table of several runs that differ in their seed: mean and sample standard deviation, in per cent.
+"""The table of runs that differ in their seed: mean and sample standard deviation, in per cent.
 
     python3 benchmarks/seeds.py runs/seed-1 runs/seed-2 runs/seed-3
 
-Reads report/report.json of each run; prints Markdown.
+Reads report/report.json of each run and prints Markdown.
 """
+
+from __future__ import annotations
 
 import json
 import statistics
@@ -12,6 +14,7 @@ from pathlib import Path
 
 
 def spread(values: list[float]) -> str:
+    """Mean and deviation of fractions, in per cent."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     return f"{100 * statistics.mean(values):.1f} ± {100 * deviation:.1f}"
 

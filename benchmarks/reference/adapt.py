@@ -60,9 +60,7 @@ def _losses(judges, small_logits, labels):
     """The segmenter's total loss, and the softmax maps of both domains at each level."""
     batch = len(labels)
     total, maps, targets = 0.0, [], []
-    for judge, weight_seg, weight_adv, small in zip(
-        judges, (1.0, LAMBDA_SEG), WEIGHTS_ADV, small_logits, strict=True
-    ):
+    for judge, weight_seg, weight_adv, small in zip(judges, (1.0, LAMBDA_SEG), WEIGHTS_ADV, small_logits, strict=True):
         logits = networks.upsample(small, labels.shape[1:])
         total = total + weight_seg * cross_entropy(logits[:batch], labels, ignore_index=255)
         probabilities = softmax(logits, 1)

@@ -17,9 +17,7 @@ LAMBDA_CYC, LAMBDA_IDENTITY, POOL = 10.0, 5.0, 50
 
 def measure(scale: Scale, directory: Path, precision: str, mode: str) -> Measured:
     settings.prepare()
-    to_target, to_source = (
-        settings.channels_last(networks.generator(scale.width, scale.blocks)) for _ in range(2)
-    )
+    to_target, to_source = (settings.channels_last(networks.generator(scale.width, scale.blocks)) for _ in range(2))
     of_target, of_source = (settings.channels_last(networks.patch_gan(scale.width)) for _ in range(2))
     generators, judges = [to_target, to_source], [of_target, of_source]
     judge_weights = [weight for judge in judges for weight in judge.parameters()]

@@ -20,7 +20,5 @@ def measure(scale: Scale, directory: Path) -> dict[str, float]:
     found = {}
     for name in ("float32", "bfloat16"):
         matrix = torch.randn(SIDE, SIDE, device=settings.DEVICE).to(getattr(torch, name))
-        found[name] = (
-            2 * SIDE**3 / min(timed(lambda matrix=matrix: (matrix @ matrix)[0, 0].item(), 1, SECONDS))
-        )
+        found[name] = 2 * SIDE**3 / min(timed(lambda matrix=matrix: (matrix @ matrix)[0, 0].item(), 1, SECONDS))
     return found

@@ -20,9 +20,7 @@ class Bottleneck(nn.Module):
             nn.ReLU(inplace=True),
             *_conv_norm(width, 4 * width, 1),
         )
-        self.shortcut = (
-            nn.Sequential(*_conv_norm(channels, 4 * width, 1, stride=stride)) if project else nn.Identity()
-        )
+        self.shortcut = nn.Sequential(*_conv_norm(channels, 4 * width, 1, stride=stride)) if project else nn.Identity()
 
     def forward(self, x):
         return torch.relu_(self.body(x) + self.shortcut(x))
@@ -38,9 +36,7 @@ class BasicBlock(nn.Module):
             nn.ReLU(inplace=True),
             *_conv_norm(width, width, 3, padding=dilation, dilation=dilation),
         )
-        self.shortcut = (
-            nn.Sequential(*_conv_norm(channels, width, 1, stride=stride)) if project else nn.Identity()
-        )
+        self.shortcut = nn.Sequential(*_conv_norm(channels, width, 1, stride=stride)) if project else nn.Identity()
 
     def forward(self, x):
         return torch.relu_(self.body(x) + self.shortcut(x))
@@ -69,9 +65,7 @@ class DeepLab(nn.Module):
                 channels = grow * filters
             self.stages.append(nn.Sequential(*blocks))
         self.classifiers = nn.ModuleList(
-            nn.ModuleList(
-                nn.Conv2d(inputs, CLASSES, 3, padding=rate, dilation=rate) for rate in (6, 12, 18, 24)
-            )
+            nn.ModuleList(nn.Conv2d(inputs, CLASSES, 3, padding=rate, dilation=rate) for rate in (6, 12, 18, 24))
             for inputs in (grow * widths[3], grow * widths[2])
         )
 

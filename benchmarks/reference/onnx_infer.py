@@ -28,9 +28,7 @@ def measure(scale: Scale, directory: Path) -> Measured:
     pictures = fixtures.pictures(1, scale.size)
     if not path.is_file():
         predictor = Predictor(networks.DeepLab(scale.backbone, scale.width)).eval()
-        torch.onnx.export(
-            predictor, (torch.from_numpy(pictures),), str(path), input_names=["images"], dynamo=False
-        )
+        torch.onnx.export(predictor, (torch.from_numpy(pictures),), str(path), input_names=["images"], dynamo=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -70,9 +70,7 @@ def _step(operation: str, strength: float, size: tuple[int, int]) -> np.ndarray:
     angle = np.radians(30 * strength)
     cosine, sine = np.cos(angle), np.sin(angle)
     x, y = size[0] / 2, size[1] / 2
-    return np.array(
-        [[cosine, -sine, x - cosine * x + sine * y], [sine, cosine, y - sine * x - cosine * y], [0, 0, 1]]
-    )
+    return np.array([[cosine, -sine, x - cosine * x + sine * y], [sine, cosine, y - sine * x - cosine * y], [0, 0, 1]])
 
 
 def _recolour(image: Image.Image, operation: str, share: float, sign: int) -> Image.Image:

@@ -38,9 +38,7 @@ def peak_memory() -> int:
 
 def timed_steps(step: Callable[[], tuple[torch.Tensor, ...]], least_seconds: float) -> list[float]:
     """Seconds of a training step, which returns its losses."""
-    return measuring.timed_steps(
-        step, lambda losses: [one.item() for one in losses], DEVICE == "cuda", least_seconds
-    )
+    return measuring.timed_steps(step, lambda losses: [one.item() for one in losses], DEVICE == "cuda", least_seconds)
 
 
 def images(batch: int, size: tuple[int, int], classes: int = 3) -> torch.Tensor:

@@ -5,7 +5,7 @@ import pytest
 
 from udas_tf.bench import arithmetic
 from udas_tf.bench.arithmetic import Passes
-from udas_tf.models import deeplab_v2, generators
+from udas_tf.models import generators, segmenter
 
 
 def test_convolutions_of_every_kind():
@@ -26,7 +26,7 @@ def test_a_dense_layer():
 
 
 def test_a_frozen_resnet_counts_its_convolutions_once():
-    network = deeplab_v2.build("resnet50")
+    network = segmenter.build("resnet50", "deeplab_v2")
     counted = arithmetic.passes(network, (32, 32)).forward
     # 3x3 and 1x1 convolutions at stride 8 on 5x5 pixels dominate; padding and folding count nothing.
     kernels = sum(v.value.shape.num_elements() for v in network.trainable_variables if len(v.shape) == 4)

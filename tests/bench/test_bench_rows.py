@@ -93,7 +93,7 @@ def test_losses_are_read_after_each_step_or_on_a_gpu_after_ten(gpu, steps):
 
 
 def test_a_failed_measurement_says_why(tmp_path):
-    with pytest.raises(RuntimeError, match="No module named 'udas_tf.bench.tasks.nothing'"):
+    with pytest.raises(RuntimeError, match=r"No module named 'udas_tf.bench.tasks.nothing'"):
         children.ask("udas_tf.bench", "nothing", {}, children.FULL, tmp_path)
 
 

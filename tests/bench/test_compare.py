@@ -10,7 +10,8 @@ from udas_tf.bench import children, rows
 from udas_tf.bench.measuring import Measured
 from udas_tf.bench.workloads import TINY, WORKLOADS
 
-pytest.importorskip("torch")
+# PyTorch is not loaded here: the references are processes of their own.
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 
 CHECKOUT = Path(__file__).parents[2]
 NEEDS = {"onnx_infer": ("onnx", "onnxruntime"), "keras_cv_augment": ("keras_cv",)}
@@ -26,9 +27,7 @@ def compare():
 
 
 def test_every_reference_is_of_a_workload(compare):
-    assert {reference.workload for reference in compare.REFERENCES} <= {
-        workload.name for workload in WORKLOADS
-    }
+    assert {reference.workload for reference in compare.REFERENCES} <= {workload.name for workload in WORKLOADS}
 
 
 def test_the_fastest_form_is_repeated_and_shown(compare, monkeypatch, tmp_path):

@@ -6,17 +6,31 @@ import ablation
 import pytest
 
 from udas_tf import config as configs
+from udas_tf.evaluation.scores import Scores
+
+MIOU_ON = {"source": 0.1, "translated": 0.2}
 
 
 @pytest.fixture
 def made(studied, monkeypatch):
     """What is made, in order; the term L_kl is worth two points."""
-    monkeypatch.setattr(
-        ablation, "evaluate", lambda *arguments, on: {"miou": {"source": 0.1, "translated": 0.2}[on]}
-    )
-    return studied(
-        lambda config, row: {"miou": 0.3 + config.seed / 100 - (0.0 if config.uda.weight_kl else 0.02)}
-    )
+
+    def evaluate(run, name, on):
+        assert name == "supervised"
+        return Scores(
+            name=name,
+            stage="supervised",
+            round=None,
+            step=1,
+            images=1,
+            miou=MIOU_ON[on],
+            pixel_accuracy=None,
+            iou={},
+            on=on,
+        )
+
+    monkeypatch.setattr(ablation, "evaluate", evaluate)
+    return studied(lambda config, row: {"miou": 0.3 + config.seed / 100 - (0.0 if config.uda.weight_kl else 0.02)})
 
 
 def test_rows_over_seeds_and_what_each_ingredient_is_worth(made, tmp_path, capsys):
@@ -29,13 +43,8 @@ def test_rows_over_seeds_and_what_each_ingredient_is_worth(made, tmp_path, capsy
         f"--config.data.target.label_seed=3 --config.rows={','.join(configs.base_config().rows)} "
         f"--workdir={tmp_path}/seed-3/full\n"
     ) in printed
-    assert (
-        f"| adaptation | 32.0 ± 1.4 | `bin/udas train --stage=uda --name=adaptation --workdir={full}` |"
-        in printed
-    )
-    assert (
-        f"| student_3 | 32.0 ± 1.4 | `bin/udas train --stage=student --round=3 --workdir={full}` |" in printed
-    )
+    assert f"| adaptation | 32.0 ± 1.4 | `bin/udas train --stage=uda --name=adaptation --workdir={full}` |" in printed
+    assert f"| student_3 | 32.0 ± 1.4 | `bin/udas train --stage=student --round=3 --workdir={full}` |" in printed
     assert "| nothing | 31.0 | | |" in printed
     assert "| kl | 29.0 | -2.0 | `bin/udas run --config=configs/base.py" in printed
     assert f"--config.uda.weight_kl=0 --workdir={tmp_path}/seed-1/without-kl` |" in printed
@@ -43,10 +52,7 @@ def test_rows_over_seeds_and_what_each_ingredient_is_worth(made, tmp_path, capsy
         f"| translated | 20.0 ± 0.0 | `bin/udas evaluate --stage=supervised --on=translated --workdir={full}` |"
         in printed
     )
-    assert (
-        f"| target | 32.0 ± 1.4 | `bin/udas evaluate --stage=supervised --on=target --workdir={full}` |"
-        in printed
-    )
+    assert f"| target | 32.0 ± 1.4 | `bin/udas evaluate --stage=supervised --on=target --workdir={full}` |" in printed
 
     before = len(made)
     ablation.main(flags)
@@ -60,18 +66,12 @@ def test_each_run_makes_only_what_its_ingredient_changes(made, tmp_path):
         run, path = name.split()
         of.setdefault(run, []).append(path)
     students = [f"training/student_{number}" for number in (1, 2, 3)]
-    labels = [f"round-{number}/pseudo_labels" for number in (1, 2, 3)]
+    labels = [f"pseudo_labels/student_{number}" for number in (1, 2, 3)]
     assert sorted(of["without-kl"]) == sorted(["training/cutmix", *students, *labels])
     assert sorted(of["without-cutmix"]) == sorted([*students, *labels])
     assert sorted(of["without-consistency"]) == sorted([*students, *labels[1:]])
-    assert (
-        "without-later-rounds" not in of
-        and (tmp_path / "seed-1/without-later-rounds/manifest.json").is_file()
-    )
-    assert (
-        "training/no_adaptation" in of["without-auxiliary"]
-        and "training/translate" not in of["without-auxiliary"]
-    )
+    assert "without-later-rounds" not in of and (tmp_path / "seed-1/without-later-rounds/result.json").is_file()
+    assert "training/no_adaptation" in of["without-auxiliary"] and "training/translate" not in of["without-auxiliary"]
     # The defaults have neither shares nor weights of classes, nor mixed pseudo-labels: nothing to take out.
     assert not (tmp_path / "seed-1/without-class-shares").exists()
 
@@ -79,7 +79,7 @@ def test_each_run_makes_only_what_its_ingredient_changes(made, tmp_path):
 def test_what_a_config_does_have_is_taken_out(tmp_path):
     found = dict(ablation.ingredients(configs.load("configs/quickstart.py")))
     assert list(found) == list(ablation.INGREDIENTS)
-    assert dict(ablation.ingredients(configs.override(configs.base_config(), {"student.rounds": "1"}))).keys() == {
+    assert dict(ablation.ingredients(configs.override(configs.base_config(), {"row.student.rounds": "1"}))).keys() == {
         *("kl", "auxiliary", "cutmix", "views", "threshold", "consistency"),
     }  # fmt: skip
 
@@ -87,7 +87,7 @@ def test_what_a_config_does_have_is_taken_out(tmp_path):
 def test_another_config_in_the_same_directory_is_refused(made, tmp_path):
     flags = ["--config=configs/base.py", f"--workdir={tmp_path}", "--seeds=1"]
     ablation.main(flags)
-    with pytest.raises(ablation.UserError, match="holds an ablation of another config .uda.steps"):
+    with pytest.raises(ablation.UserError, match=r"holds an ablation of another config .uda.steps"):
         ablation.main([*flags, "--config.uda.steps=200"])
 
 

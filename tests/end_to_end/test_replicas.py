@@ -13,11 +13,10 @@ pytestmark = pytest.mark.slow
 OVERFLOW = """
 import numpy as np, tensorflow as tf, keras
 from udas_tf.losses.reduction import share_of_mean
-from udas_tf.methods import optimizers
-from udas_tf.methods.method import Method
-from udas_tf.stages import fit
+from udas_tf.training import loop, optimizers
+from udas_tf.training.method import Method
 
-fit.split_cpu(2)
+loop.split_cpu(2)
 keras.config.set_dtype_policy("mixed_float16")
 
 class Mean(Method):
@@ -30,7 +29,7 @@ class Mean(Method):
         return {"L": share_of_mean(tf.cast(self.segmenter(batch, training=True), tf.float32))}
 
 for replica in (0, 1):
-    with fit.strategy(2, 2).scope():
+    with loop.strategy(2, 2).scope():
         segmenter = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
         sgd = optimizers.SegmenterSGD(1e-3, 0.9, 0.0, {})
         optimizer = optimizers.built(sgd, segmenter.trainable_variables)
@@ -55,7 +54,7 @@ def test_two_replicas_equal_one(tmp_path):
     for replicas in (1, 2):
         workdir = tmp_path / str(replicas)
         common = (f"--config={TINY}", f"--workdir={workdir}", f"--config.replicas={replicas}")
-        steps = ("--config.uda.steps=4", "--config.uda.start_from=", "--config.uda.optimizer=sgd")
+        steps = ("--config.uda.steps=4", "--config.row.adaptation.start=none", "--config.uda.optimizer=sgd")
         udas(
             "data",
             "prepare",
@@ -88,7 +87,7 @@ def test_two_replicas_translate_as_one(tmp_path):
         )
         udas("train", "--stage=translate", f"--workdir={workdir}")
     one, two = (tmp_path / n / "training/translate/generator.weights.h5" for n in ("1", "2"))
-    # The kernels: what instance norm makes of a bias is nothing, its gradient rounding noise, and Adam's step of full size.
+    # The kernels alone: instance norm cancels a bias, so that Adam makes a full step of its gradient's rounding noise.
     assert_alike(one, two, keys="vars/0")
 
 
@@ -99,9 +98,9 @@ def test_a_run_of_two_replicas_goes_through(tmp_path):
         f"--config={TINY}",
         f"--workdir={tmp_path}",
         "--config.replicas=2",
-        "--config.rows=no_adaptation,adaptation",
-        "--config.student.teacher=adaptation",
-        "--config.student.mix_pseudo=false",
+        "--config.rows=no_adaptation,adaptation,student",
+        "--config.row.student.teacher=adaptation",
+        "--config.student.cutmix_pseudo=false",
     )
     assert (tmp_path / "training/student_1/manifest.json").is_file()
 

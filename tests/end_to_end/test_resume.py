@@ -26,9 +26,7 @@ def test_killed_stage_resumes_to_the_same_weights(tmp_path, stage):
     assert not (killed / "training" / name / "manifest.json").exists()
     udas("train", f"--stage={stage}", *row, *flags(killed))
     (weights,) = (path.name for path in (unbroken / "training" / name).glob("*.h5"))
-    expected, resumed = (
-        read_weights(workdir / "training" / name / weights) for workdir in (unbroken, killed)
-    )
+    expected, resumed = (read_weights(workdir / "training" / name / weights) for workdir in (unbroken, killed))
     assert expected.keys() == resumed.keys()
     for key, value in expected.items():
         np.testing.assert_allclose(resumed[key], value, rtol=1e-5, atol=1e-6, err_msg=key)
@@ -36,15 +34,13 @@ def test_killed_stage_resumes_to_the_same_weights(tmp_path, stage):
 
 def flags(workdir: Path) -> tuple[str, ...]:
     # Long enough that the kill always comes before the end; the stages start from random weights.
-    sections = [
-        f"--config.{s}.{key}" for s in ("uda", "translate") for key in ("steps=60", "checkpoint_every=4")
-    ]
+    sections = [f"--config.{s}.{key}" for s in ("uda", "translate") for key in ("steps=60", "checkpoint_every=4")]
     return (
         f"--config={TINY}",
         f"--workdir={workdir}",
         *sections,
-        "--config.uda.schedule_steps=60",
-        "--config.uda.start_from=",
+        "--config.uda.decay_steps=60",
+        "--config.row.adaptation.start=none",
     )
 
 
@@ -61,7 +57,5 @@ def kill_after_first_checkpoint(directory: Path, *arguments: str) -> None:
 def read_weights(path: Path) -> dict[str, np.ndarray]:
     arrays = {}
     with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-        )
+        file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
     return arrays

@@ -11,7 +11,8 @@ from command_line import CHECKOUT, TINY, command, udas
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 QUICKER = {
-    "uda.start_from": "",
+    "row.translation_adaptation.start": "none",
+    "row.cutmix.start": "none",
     "uda.augment_mixed": "flip",
     "student.augment_mixed": "flip",
     "student.augment_pseudo": "flip",
@@ -19,7 +20,7 @@ QUICKER = {
     "student.weight_consistency": "0",
     "pseudo_label.views": "1",
     "model.auxiliary": "false",
-    "model.blocks": "1,1,1,1",
+    "model.compact.blocks": "1,1,1,1",
 }
 
 
@@ -60,9 +61,7 @@ def test_a_killed_sweep_goes_on_and_says_what_labels_buy(tmp_path):
 
 def kill_when_finished(directory, *arguments):
     """Runs the command until a directory is finished, and kills it then."""
-    process = subprocess.Popen(
-        command(*arguments), cwd=CHECKOUT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command(*arguments), cwd=CHECKOUT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while not (directory / "manifest.json").is_file():
         assert process.poll() is None and time.monotonic() < deadline, f"{directory} was not finished"

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from udas_tf.data import auto_augment as policy
+from udas_tf.data.augment import policy
 
 SIZE = (120, 213)  # height, width
 SHARE = 0.999  # of the pixels must be within one level

@@ -14,7 +14,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from udas_tf.data.domain_cutmix import domain_cutmix, draw_box
+from udas_tf.data.augment.cutmix import domain_cutmix, draw_box
 
 EXPECTED_AREA = 77 / 240
 SIZES = ((24, 40), (31, 17))
@@ -33,9 +33,7 @@ def telltale(domain, size):
 
 
 @settings(max_examples=150)
-@given(
-    seed=st.tuples(st.integers(-(2**31), 2**31 - 1), st.integers(0, 2**31 - 1)), size=st.sampled_from(SIZES)
-)
+@given(seed=st.tuples(st.integers(-(2**31), 2**31 - 1), st.integers(0, 2**31 - 1)), size=st.sampled_from(SIZES))
 def test_every_pixel_and_its_label_come_from_one_image_at_one_place(seed, size):
     source, target = telltale(0, size), telltale(1, size)
     mixed = domain_cutmix(*map(tf.constant, (*source, *target)), tf.constant(seed, tf.int32))
@@ -78,9 +76,7 @@ def test_expectation_by_simulation_and_by_quadrature():
     """The formula above, from the definition of the box alone."""
     rng = np.random.default_rng(0)
     side = np.sqrt(1 - rng.uniform(size=400_000))
-    lengths = [
-        np.minimum(c + side / 2, 1) - np.maximum(c - side / 2, 0) for c in rng.uniform(size=(2, 400_000))
-    ]
+    lengths = [np.minimum(c + side / 2, 1) - np.maximum(c - side / 2, 0) for c in rng.uniform(size=(2, 400_000))]
     assert standard_errors(lengths[0] * lengths[1], EXPECTED_AREA) < 3
     s, c = np.linspace(0.5, 999.5, 1000) / 1000, np.linspace(0.5, 999.5, 1000)[:, None] / 1000
     length = (np.minimum(c + s / 2, 1) - np.maximum(c - s / 2, 0)).mean(0)

@@ -8,17 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from udas_tf.models import (
-    deeplab_v2,
-    discriminators,
-    generators,
-    seg_uncertainty,
-    state_dicts,
-    torch_checkpoints,
-)
-
-torch = pytest.importorskip("torch")
-import torch_networks
+from udas_tf.models import discriminators, generators, segmenter
+from udas_tf.models.heads import deeplab_v2, seg_uncertainty
+from udas_tf.models.importers import state_dicts, torch_checkpoints
 
 LIMIT = 1e-4
 CLASSES = 19
@@ -28,37 +20,20 @@ slow = pytest.mark.slow
 
 
 @pytest.fixture
-def imported(tmp_path):
-    """imported(reference, network, part): the reference's parameters drawn, and in the network after the way of a
-    file. Returns the reference."""
+def reference(pytorch, tmp_path):
+    """reference(network, part, inputs, name, *arguments): outputs of the reference `name` of torch_networks, its
+    parameters drawn, for NHWC inputs. The network has its parameters afterwards, by way of a file."""
 
-    def transfer(reference, network, part):
-        draw(reference)
-        torch.save(reference.state_dict(), tmp_path / "reference.pth")
-        entries = torch_checkpoints.read(tmp_path / "reference.pth")
+    def transfer(network, part, inputs, name, *arguments):
+        path = tmp_path / "reference.pth"
+        expected = pytorch("torch_networks.drawn", path, inputs, name, *arguments)
+        entries = torch_checkpoints.read(path)
         plan = state_dicts.plan(network, entries, state_dicts.recognise(entries, part))
         assert plan.fits
         plan.apply()
-        return reference.eval()
+        return expected
 
     return transfer
-
-
-@torch.no_grad()
-def draw(reference):
-    """Weights that keep activations in range, and norms that are far from doing nothing."""
-    generator = torch.Generator().manual_seed(0)
-    for module in reference.modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
-            fan_in = module.weight[0].numel()
-            module.weight.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
-        elif isinstance(module, torch.nn.BatchNorm2d | torch.nn.GroupNorm):
-            module.weight.uniform_(0.3, 0.9, generator=generator)
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.3, generator=generator)
-            module.running_var.uniform_(0.3, 3, generator=generator)
-        if getattr(module, "bias", None) is not None:
-            module.bias.normal_(0, 0.3, generator=generator)
 
 
 def pictures(size, batch=1):
@@ -68,13 +43,6 @@ def pictures(size, batch=1):
 def probabilities(size, batch=2):
     logits = np.random.default_rng(2).normal(0, 3, (batch, *size, CLASSES)).astype(np.float32)
     return tf.nn.softmax(logits).numpy()
-
-
-@torch.no_grad()
-def answer(reference, inputs):
-    """The reference's outputs for NHWC inputs, as NHWC arrays."""
-    outputs = reference(torch.from_numpy(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2), np.float32)))
-    return tf.nest.map_structure(lambda maps: maps.permute(0, 2, 3, 1).numpy(), outputs)
 
 
 def deviation(found, expected):
@@ -91,7 +59,7 @@ def on_caffe_images(images):
 # --- segmenters ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rates", [deeplab_v2.PUBLISHED_ASPP_RATES, deeplab_v2.ASPP_RATES], ids=len)
+@pytest.mark.parametrize("rates", [deeplab_v2.PUBLISHED_RATES, deeplab_v2.Config().rates], ids=len)
 @pytest.mark.parametrize(
     ("backbone", "size"),
     [
@@ -101,31 +69,33 @@ def on_caffe_images(images):
         pytest.param("resnet101", ODD, id="resnet101-odd", marks=slow),
     ],
 )
-def test_deeplab_v2(imported, within, backbone, size, rates):
-    network = deeplab_v2.build(backbone, CLASSES, rates)
-    reference = imported(torch_networks.deeplab_v2(backbone, CLASSES, len(rates)), network, "segmenter")
+def test_deeplab_v2(reference, within, backbone, size, rates):
+    network = segmenter.build(backbone, "deeplab_v2", CLASSES, head_keys=deeplab_v2.Config(rates))
     images = pictures(size)
-    within(deviation(network(images), answer(reference, on_caffe_images(images))), LIMIT)
+    expected = reference(network, "segmenter", on_caffe_images(images), "deeplab_v2", backbone, CLASSES, len(rates))
+    within(deviation(network(images), expected), LIMIT)
 
 
-def test_the_aspp_variants_differ(imported):
-    """What the comparison above would say of the wrong variant."""
-    network = deeplab_v2.build("resnet50", CLASSES, deeplab_v2.PUBLISHED_ASPP_RATES)
-    reference = imported(torch_networks.deeplab_v2("resnet50", CLASSES, 2), network, "segmenter")
-    reference.layer5.used = reference.layer6.used = 4
+def test_the_aspp_variants_differ(reference):
+    """What the comparison above would say of the wrong variant: here of two rates, there of four."""
+    keys = deeplab_v2.Config(deeplab_v2.PUBLISHED_RATES)
+    network = segmenter.build("resnet50", "deeplab_v2", CLASSES, head_keys=keys)
     images = pictures((33, 65))
-    assert deviation(network(images), answer(reference, on_caffe_images(images))) > 0.1
+    expected = reference(network, "segmenter", on_caffe_images(images), "deeplab_v2", "resnet50", CLASSES, 4)
+    assert deviation(network(images), expected) > 0.1
 
 
 @slow
 @pytest.mark.parametrize("size", [EVEN, ODD], ids=["even", "odd"])
 @pytest.mark.parametrize("squeeze_excite", [True, False])
-def test_seg_uncertainty(imported, within, squeeze_excite, size):
-    network = seg_uncertainty.build("resnet101", CLASSES, squeeze_excite=squeeze_excite)
-    reference = torch_networks.seg_uncertainty("resnet101", CLASSES, squeeze_excite)
-    imported(reference, network, "segmenter")
+def test_seg_uncertainty(reference, within, squeeze_excite, size):
+    keys = seg_uncertainty.Config(squeeze_excite=squeeze_excite)
+    network = segmenter.build("resnet101", "seg_uncertainty", CLASSES, head_keys=keys)
     images = pictures(size)
-    within(deviation(network(images), answer(reference, on_caffe_images(images))), LIMIT)
+    expected = reference(
+        network, "segmenter", on_caffe_images(images), "seg_uncertainty", "resnet101", CLASSES, squeeze_excite
+    )
+    within(deviation(network(images), expected), LIMIT)
 
 
 # --- discriminators of segmentations ------------------------------------------------------------------------
@@ -133,18 +103,14 @@ def test_seg_uncertainty(imported, within, squeeze_excite, size):
 
 @pytest.mark.parametrize("size", [EVEN, ODD], ids=["even", "odd"])
 @pytest.mark.parametrize(
-    ("network", "reference"),
-    [
-        (discriminators.fully_convolutional, torch_networks.FCDiscriminator),
-        (discriminators.multi_scale, torch_networks.MsImageDis),
-    ],
+    ("build", "name"),
+    [(discriminators.fully_convolutional, "FCDiscriminator"), (discriminators.multi_scale, "MsImageDis")],
     ids=["fully_convolutional", "multi_scale"],
 )
-def test_output_discriminators(imported, within, network, reference, size):
-    network, reference = network(CLASSES), reference(CLASSES)
-    imported(reference, network, "output_discriminator")
-    maps = probabilities(size)
-    within(deviation(network(maps), answer(reference, maps)), LIMIT)
+def test_output_discriminators(reference, within, build, name, size):
+    network, maps = build(CLASSES), probabilities(size)
+    expected = reference(network, "output_discriminator", maps, name, CLASSES)
+    within(deviation(network(maps), expected), LIMIT)
 
 
 # --- CycleGAN -----------------------------------------------------------------------------------------------
@@ -155,18 +121,15 @@ def scaled(images):
 
 
 @pytest.mark.parametrize("size", [EVEN, pytest.param(ODD, marks=slow)], ids=["even", "odd"])
-def test_generator(imported, within, size):
-    network = generators.resnet_generator()
-    reference = imported(torch_networks.ResnetGenerator(), network, "generator")
-    images = pictures(size)
+def test_generator(reference, within, size):
+    network, images = generators.resnet_generator(), pictures(size)
     # The original's images have a multiple of four pixels: rounded up here, and cut.
-    expected = answer(reference, scaled(images))[:, : size[0], : size[1]]
+    expected = reference(network, "generator", scaled(images), "ResnetGenerator")[:, : size[0], : size[1]]
     within(deviation(scaled(network(images).numpy()), expected), LIMIT)
 
 
 @pytest.mark.parametrize("size", [EVEN, ODD], ids=["even", "odd"])
-def test_patch_gan(imported, within, size):
-    network = discriminators.patch_gan()
-    reference = imported(torch_networks.NLayerDiscriminator(), network, "image_discriminator")
-    images = pictures(size)
-    within(deviation(network(images), answer(reference, scaled(images))), LIMIT)
+def test_patch_gan(reference, within, size):
+    network, images = discriminators.patch_gan(), pictures(size)
+    expected = reference(network, "image_discriminator", scaled(images), "NLayerDiscriminator")
+    within(deviation(network(images), expected), LIMIT)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from udas_tf.data import augment_ops, geometry
+from udas_tf.data.augment import geometry, pixels
 from udas_tf.models.layers import GroupNorm
 
 
@@ -39,7 +39,7 @@ def distance(ours, theirs):
 
 def test_rotate_but_for_ties(golden):
     """Addons rounds float32 coordinates, Pillow cuts 16.16 fixed point: a tie may fall to either side."""
-    far = distance(results(augment_ops.rotate, golden, "degrees"), golden["rotate"])
+    far = distance(results(pixels.rotate, golden, "degrees"), golden["rotate"])
     assert golden["fill"] == geometry.IMAGE_FILL
     assert np.mean(far <= 1) >= 0.999
     assert np.sum(far > 1, axis=(2, 3)).max() <= 1  # pixels of 37 x 52
@@ -48,7 +48,7 @@ def test_rotate_but_for_ties(golden):
 @pytest.mark.parametrize("axis", ["x", "y"])
 def test_translate(golden, axis):
     """`translate_xy` names where the content goes, Pillow's transform where it comes from."""
-    operation = getattr(augment_ops, f"translate_{axis}")
+    operation = getattr(pixels, f"translate_{axis}")
     ours = results(operation, golden, "pixels", sign=-1)
     np.testing.assert_array_equal(ours, golden[f"translate_{axis}"])
 
@@ -60,7 +60,7 @@ def test_shear_but_for_its_origin(golden, axis):
     A line (row of shear_x, column of shear_y) moves by whole pixels in both; where these are the same, so is
     the line.
     """
-    operation = getattr(augment_ops, f"shear_{axis}")
+    operation = getattr(pixels, f"shear_{axis}")
     far = distance(results(operation, golden, "slopes"), golden[f"shear_{axis}"])
     if axis == "y":
         far = far.swapaxes(2, 3)
@@ -74,12 +74,12 @@ def test_shear_but_for_its_origin(golden, axis):
 
 
 def test_equalize(golden):
-    ours = augment_ops.equalize(tf.constant(golden["images"])).numpy()
+    ours = pixels.equalize(tf.constant(golden["images"])).numpy()
     np.testing.assert_array_equal(ours, golden["equalize"])
 
 
 def test_sharpness_within_one_level_up_to_factor_1_3_and_two_beyond(golden):
-    far = distance(results(augment_ops.sharpness, golden, "factors"), golden["sharpness"])
+    far = distance(results(pixels.sharpness, golden, "factors"), golden["sharpness"])
     small = golden["factors"] < 1.5
     assert far[small].max() <= 1
     assert far.max() <= 2

@@ -4,10 +4,62 @@ AdaptSegNet (model/deeplab_multi.py, model/discriminator.py), Seg-Uncertainty (m
 model/ms_discriminator.py) and pytorch-CycleGAN (models/networks.py). Inputs are what the originals feed them.
 """
 
+import numpy as np
+import torch
 from torch import cat, nn
 
 ASPP_RATES = (6, 12, 18, 24)
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+
+
+def drawn(path, inputs, network, *arguments):
+    """Draws the parameters of a network of this module, and saves them.
+
+    Args:
+      path: of the .pth file.
+      inputs: [B, H, W, channels].
+      network: name of its class or function.
+      *arguments: of it.
+
+    Returns:
+      Its outputs for the inputs, NHWC arrays in the lists and dictionaries in which it returns them.
+    """
+    reference = globals()[network](*arguments)
+    _draw(reference)
+    torch.save(reference.state_dict(), path)
+    return outputs(reference.eval(), inputs)
+
+
+@torch.no_grad()
+def outputs(module, inputs):
+    """A module's outputs for an NHWC batch, NHWC arrays in the lists and dictionaries in which it returns them."""
+    return _channels_last(module(torch.from_numpy(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2), np.float32))))
+
+
+def _channels_last(maps):
+    if isinstance(maps, dict):
+        return {name: _channels_last(part) for name, part in maps.items()}
+    if isinstance(maps, list):
+        return [_channels_last(part) for part in maps]
+    return maps.permute(0, 2, 3, 1).numpy()
+
+
+@torch.no_grad()
+def _draw(reference):
+    """Weights that keep activations in range, and norms that are far from doing nothing."""
+    generator = torch.Generator().manual_seed(0)
+    for module in reference.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            fan_in = module.weight[0].numel()
+            module.weight.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
+        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+            module.weight.uniform_(0.3, 0.9, generator=generator)
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3, generator=generator)
+            module.running_var.uniform_(0.3, 3, generator=generator)
+        if getattr(module, "bias", None) is not None:
+            module.bias.normal_(0, 0.3, generator=generator)
+
 
 # --- segmenters ---------------------------------------------------------------------------------------------
 

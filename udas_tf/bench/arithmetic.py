@@ -10,12 +10,12 @@ import tensorflow as tf
 
 
 class Passes(NamedTuple):
-    """Operations of one image's way through a network: a multiplication and an addition count as two.
+    """Operations of one image's pass through a network. A multiplication and an addition count as two.
 
     Attributes:
-      forward: of all convolutions and products. The gradient by what they read takes as many, and that by their
-        kernels as many again.
-      first: of the first convolution, whose input is an image that needs no gradient.
+      forward: of all convolutions and matrix products. The gradient with respect to their inputs takes as many, and
+        that with respect to their kernels as many again.
+      first: of the first convolution. Its input is the image, which needs no gradient.
     """
 
     forward: float
@@ -31,10 +31,11 @@ def passes(network: keras.Model, size: tuple[int, int], channels: int = 3) -> Pa
 
 
 def adaptation_step(segmenter: Passes, discriminators: list[Passes], batch: int) -> float:
-    """Operations of a step of output adaptation on `batch` source and `batch` target images.
+    """Operations of a step of adversarial adaptation on `batch` source and `batch` target images.
 
-    The segmenter is passed forwards and twice backwards with both. A discriminator is passed forwards with both, once
-    more backwards with the target for the segmenter's gradient, and backwards with both for its own.
+    The segmenter makes a forward pass and both gradients for each image. A discriminator makes a forward pass for each
+    image, the gradient with respect to its input for the target image, which the segmenter's loss needs, and both
+    gradients for each image, which its own loss needs. First convolutions need no gradient with respect to images.
     """
     segmenters = 2 * (3 * segmenter.forward - segmenter.first)
     return batch * (segmenters + sum(7 * one.forward - 2 * one.first for one in discriminators))
@@ -43,9 +44,10 @@ def adaptation_step(segmenter: Passes, discriminators: list[Passes], batch: int)
 def cyclegan_step(generator: Passes, discriminator: Passes, batch: int) -> float:
     """Operations of a CycleGAN step with identity loss and image pools, on `batch` images of each domain.
 
-    Each generator translates, reconstructs and maps its own domain to itself, and is differentiated through all three,
-    to its input in reconstructing alone. Each discriminator passes the new translation forwards and backwards to its
-    input, and a real image and one of the pool forwards and backwards to its weights.
+    A generator translates, reconstructs, and maps its own domain to itself: three forward passes with both gradients,
+    of which the first convolution needs that with respect to its input in the reconstruction alone. A discriminator
+    makes a forward pass and the gradient with respect to its input for the new translation, and a forward pass and both
+    gradients, but for those with respect to images, for a real image and one from the pool.
     """
     generators = 2 * (9 * generator.forward - 2 * generator.first)
     discriminators = 2 * (8 * discriminator.forward - 2 * discriminator.first)
@@ -53,6 +55,7 @@ def cyclegan_step(generator: Passes, discriminator: Passes, batch: int) -> float
 
 
 def _count(operation: tf.Operation) -> int:
+    """Operations of one node of a graph; 0 for what is neither a convolution nor a matrix product."""
     match operation.type:
         case "Conv2D":
             kernel = operation.inputs[1].shape  # height, width, in, out

@@ -11,14 +11,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import udas_tf
 from udas_tf import progress
 from udas_tf.bench.measuring import Measured
 from udas_tf.bench.workloads import FULL, Scale, Workload
-from udas_tf.processor import xla_flags
+from udas_tf.devices import xla_flags
 
-TOLD = 2_000  # characters of a failed process's standard error
+SHOWN_ERRORS = 2_000  # characters from the end of a failed process's standard error
 Measure = Callable[[], Measured]
 
 
@@ -28,46 +29,56 @@ def ours(workload: Workload, scale: Scale, directory: Path) -> Measured:
 
 
 def ceilings() -> dict[str, float]:
-    """Operations a second by dtype and bytes a second, the fastest TensorFlow and numpy do here."""
+    """What TensorFlow and numpy reach on this machine: operations a second by dtype, and "bytes" a second."""
     with tempfile.TemporaryDirectory() as directory:
         return ask("udas_tf.bench", "machine", {}, FULL, Path(directory))
 
 
-def ask(module: str, task: str, options: Mapping, scale: Scale, directory: Path) -> dict:
-    """What `python -m MODULE` prints last, as JSON, given a task in JSON.
+def ask(module: str, task: str, options: Mapping[str, Any], scale: Scale, directory: Path) -> dict[str, Any]:
+    """Runs `python -m MODULE` on a request in JSON. Returns the last line that it prints, parsed as JSON.
+
+    Args:
+      module: such as "udas_tf.bench".
+      task: module with the `measure` to run.
+      options: its further arguments.
+      scale: sizes.
+      directory: for its files.
 
     Raises:
-      RuntimeError: it failed; with the end of what it had to say.
+      RuntimeError: the process failed; with the end of its standard error.
     """
-    given = {
+    request = {
         "task": task,
         "options": dict(options),
         "scale": dataclasses.asdict(scale),
         "directory": str(directory),
     }
-    here = str(Path(udas_tf.__file__).resolve().parents[1])
-    paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    variables = {
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "KERAS_BACKEND": "tensorflow",
-        "PYTHONPATH": paths,
-        "XLA_FLAGS": xla_flags(),
-    }
     process = subprocess.run(
-        [sys.executable, "-m", module, json.dumps(given)],
-        env=os.environ | variables,
+        [sys.executable, "-m", module, json.dumps(request)],
+        env=os.environ | _variables(),
         capture_output=True,
-        check=False,  # what it said is told below
+        check=False,
         text=True,
     )
     if process.returncode != 0:
-        raise RuntimeError(f"measuring {task} {dict(options)} failed:\n{process.stderr[-TOLD:]}")
+        raise RuntimeError(f"measuring {task} {dict(options)} failed:\n{process.stderr[-SHOWN_ERRORS:]}")
     return json.loads(process.stdout.splitlines()[-1])
+
+
+def _variables() -> dict[str, str]:
+    """Variables of the environment: this package can be imported, and TensorFlow is set up as for a command."""
+    checkout = str(Path(udas_tf.__file__).resolve().parents[1])
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "PYTHONPATH": os.pathsep.join(filter(None, (checkout, os.environ.get("PYTHONPATH")))),
+        "XLA_FLAGS": xla_flags(),
+    }
 
 
 def in_turn(measures: Mapping[str, Measure], repeats: int, label: str) -> dict[str, list[Measured]]:
     """Takes each measurement `repeats` times, one after the other in every round, so that slow times hit all alike."""
-    taken = {name: [] for name in measures}
+    taken: dict[str, list[Measured]] = {name: [] for name in measures}
     with progress.bar(repeats * len(measures), label, "process", leave=False) as bar:
         for _ in range(repeats):
             for name, measure in measures.items():
@@ -77,5 +88,5 @@ def in_turn(measures: Mapping[str, Measure], repeats: int, label: str) -> dict[s
 
 
 def median(measured: Iterable[Measured]) -> float:
-    """Seconds a unit: the median over the medians of the processes."""
+    """Seconds for a unit of the work: the median over the medians of the processes."""
     return statistics.median(statistics.median(one.seconds) for one in measured)

@@ -1,4 +1,4 @@
-"""What is measured on: the same bytes for this package and for what it is compared with. Without TensorFlow."""
+"""Images and labels to measure on: the same bytes for this package and for its references. Without TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from udas_tf.data.in_order import in_order
 DOMAINS = ("sim", "real")
 CLASSES = 19
 
+Files = dict[str, tuple[list[Path], list[Path]]]  # domain -> images, label maps
 
-def original_files(directory: Path, scale: Scale) -> dict[str, tuple[list[Path], list[Path]]]:
-    """PNG images and label maps of `scale.original` size, by domain, made on the first call.
 
-    Both domains have labels; `scale.images` of each.
-    """
-    files = {
-        domain: tuple(
-            [directory / domain / kind / f"{index:04d}.png" for index in range(scale.images)]
-            for kind in ("images", "labels")
+def original_files(directory: Path, scale: Scale) -> Files:
+    """`scale.images` PNG images and label maps of each domain, `scale.original` pixels; made by the first call."""
+    names = [f"{index:04d}.png" for index in range(scale.images)]
+    files: Files = {
+        domain: (
+            [directory / domain / "images" / name for name in names],
+            [directory / domain / "labels" / name for name in names],
         )
         for domain in DOMAINS
     }
@@ -38,9 +38,9 @@ def original_files(directory: Path, scale: Scale) -> dict[str, tuple[list[Path],
     return files
 
 
-def resized_files(directory: Path, scale: Scale) -> dict[str, tuple[list[Path], list[Path]]]:
-    """The same at `scale.size`."""
-    resized = {}
+def resized_files(directory: Path, scale: Scale) -> Files:
+    """The same files at `scale.size`."""
+    resized: Files = {}
     for domain, (images, labels) in original_files(directory, scale).items():
         resized[domain] = (
             [_resize(path, scale.size, Image.Resampling.BILINEAR) for path in images],
@@ -55,15 +55,13 @@ def pictures(count: int, size: tuple[int, int]) -> np.ndarray:
 
 
 def label_maps(count: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels with ignored pixels, and predictions that are mostly right: two of uint8 [count, height, width]."""
+    """Labels with ignored pixels, and predictions of which four fifths are right: both uint8 [count, height, width]."""
     rng = np.random.default_rng(0)
     height, width = size
     blocks = rng.integers(0, CLASSES + 1, (count, -(-height // 32), -(-width // 32)), np.uint8)
     labels = blocks.repeat(32, axis=1).repeat(32, axis=2)[:, :height, :width]
     wrong = rng.random(labels.shape, np.float32) < 0.2
-    predictions = np.where(
-        wrong, rng.integers(0, CLASSES, labels.shape, np.uint8), np.minimum(labels, CLASSES - 1)
-    )
+    predictions = np.where(wrong, rng.integers(0, CLASSES, labels.shape, np.uint8), np.minimum(labels, CLASSES - 1))
     return np.where(labels == CLASSES, np.uint8(255), labels), predictions.astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""What a measuring process hands back: seconds, the work behind them, and the memory it took."""
+"""What a measuring process returns, and how it measures time and memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
-STEPS_AHEAD = 10
-LOOK_EVERY = 0.5  # seconds between two looks at the memory of several processes
+STEPS_AHEAD = 10  # training steps that a GPU is given before a result is read
+SAMPLE_EVERY = 0.5  # seconds between two samples of the memory of several processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Measured:
     """A workload measured in one process.
 
     Attributes:
-      seconds: of one unit of the work (a step, an image, a map), once for each time it was measured.
-      work: what any implementation must do for one unit: floating-point operations by their dtype, and "bytes" read
-        or written; empty where there is no such bound.
-      peak_memory: bytes.
+      seconds: for one unit of the work (a step, an image, a map), each time it was measured.
+      work: what any implementation must do for one unit: floating-point operations by dtype, and "bytes" read or
+        written; empty where there is no such bound.
+      peak_memory: in bytes.
     """
 
     seconds: list[float]
@@ -35,14 +35,13 @@ class Measured:
 
 
 def timed(call: Callable[[], object], units: int, least_seconds: float) -> list[float]:
-    """Seconds a unit of `call`, which does `units` of them and returns when they are done.
+    """Seconds for a unit of the work of `call`, which does `units` of them and returns when they are done.
 
-    Two calls to warm up, which trace, compile and fill caches, then at least two, and more until `least_seconds` are
-    over.
+    Two calls warm up: they trace, compile and fill caches. At least two more are measured, for `least_seconds` or more.
     """
     for _ in range(2):
         call()
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < 2 or sum(seconds) * units < least_seconds:
         start = time.perf_counter()
         call()
@@ -53,11 +52,14 @@ def timed(call: Callable[[], object], units: int, least_seconds: float) -> list[
 def timed_steps(
     step: Callable[[], Result], read: Callable[[Result], object], gpu: bool, least_seconds: float
 ) -> list[float]:
-    """Seconds a training step: on a GPU of STEPS_AHEAD, which are started one after the other and whose last result is
-    then read, as a training reads its losses once in a logging interval; on a CPU of each."""
+    """Seconds for a training step.
+
+    On a GPU, STEPS_AHEAD steps are started one after the other, and then the last result is read, as a training reads
+    its losses once in a logging interval. On a CPU, each step's result is read.
+    """
     steps = STEPS_AHEAD if gpu else 1
 
-    def take_steps():
+    def take_steps() -> None:
         for _ in range(steps):
             result = step()
         read(result)
@@ -66,43 +68,45 @@ def timed_steps(
 
 
 def peak_memory(of: int = resource.RUSAGE_SELF) -> int:
-    """Bytes this process ever held, or with RUSAGE_CHILDREN the largest of the processes that it waited for."""
+    """The most bytes that this process has held; with RUSAGE_CHILDREN, the most of any child it has waited for."""
     kilobyte = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(of).ru_maxrss * kilobyte
 
 
 @contextlib.contextmanager
 def watching_memory(pid: int) -> Iterator[list[int]]:
-    """Within it, looks at the memory of a process and of all that it began, directly or not: bytes of each look, first
-    one at once. On Linux alone."""
-    looks, over = [memory_of_all(pid)], threading.Event()
+    """Within it, samples the memory of a process and its descendants every SAMPLE_EVERY seconds. On Linux alone.
 
-    def look():
-        while not over.wait(LOOK_EVERY):
-            looks.append(memory_of_all(pid))
+    Yields:
+      The samples in bytes, a list that grows; the first is taken at once.
+    """
+    samples, over = [memory_of_all(pid)], threading.Event()
 
-    thread = threading.Thread(target=look)
+    def sample() -> None:
+        while not over.wait(SAMPLE_EVERY):
+            samples.append(memory_of_all(pid))
+
+    thread = threading.Thread(target=sample)
     thread.start()
     try:
-        yield looks
+        yield samples
     finally:
         over.set()
         thread.join()
 
 
 def memory_of_all(pid: int) -> int:
-    """Bytes that a process and its descendants hold now, of what several share each its part."""
-    begun = collections.defaultdict(list)
+    """Bytes that a process and its descendants hold now. Memory that several share is divided among them."""
+    children: dict[int, list[int]] = collections.defaultdict(list)
     for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
-            begun[int(file.read_text().rpartition(")")[2].split()[1])].append(int(file.parent.name))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the process has ended
+            parent = int(file.read_text().rpartition(")")[2].split()[1])
+            children[parent].append(int(file.parent.name))
     total, waiting = 0, [pid]
     while waiting:
         one = waiting.pop()
-        waiting += begun[one]
+        waiting += children[one]
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            fields = dict(
-                line.split(":") for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:]
-            )
+            fields = dict(line.split(":") for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:])
             total += int(fields["Pss"].split()[0]) * 1024
     return total

@@ -1,9 +1,10 @@
-"""Rows of figures: medians, spreads, floors, ratios; as a table and as JSON."""
+"""Rows of figures: medians, spreads, floors and ratios, as dictionaries for JSON and as a table."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from udas_tf.bench.children import median
 from udas_tf.bench.measuring import Measured
@@ -16,18 +17,21 @@ CEILINGS = {
     "bytes": "copying memory",
 }
 GIGA = 1e9
-# Of an object of benchmarks/compare.py; those of `udas bench` have the ones about this package.
+# Keys of a row of benchmarks/compare.py. A row of `udas bench` has those about this package.
 COLUMNS = (
     "workload", "ours", "reference", "unit", "ratio", "spread", "floor", "peak_memory_ours", "peak_memory_reference",
 )  # fmt: skip
 
+Row = dict[str, Any]
 
-def ours_alone(workload: Workload, taken: Sequence[Measured], ceilings: Mapping[str, float]) -> dict:
-    """One object of `udas bench --json`.
 
-    `ours` and `floor` are in `unit`; `floor` is the least time that the arithmetic and the bytes of the work can take
-    at the machine's ceilings, None where there is no such bound. `spread` is (longest - shortest) / median over the
-    processes, `peak_memory_ours` in bytes.
+def ours_alone(workload: Workload, taken: Sequence[Measured], ceilings: Mapping[str, float]) -> Row:
+    """A row of `udas bench --json`.
+
+    Returns:
+      {"workload", "ours", "unit", "spread", "floor", "peak_memory_ours"}. `ours` and `floor` are in `unit`. `floor` is
+      the least time that the work can take at the machine's ceilings; None where there is no such bound. `spread` is
+      (longest - shortest) / median over the processes. `peak_memory_ours` is in bytes.
     """
     second = SECONDS_IN[workload.unit.partition("/")[0]]
     floor = _floor_seconds(taken[0].work, ceilings)
@@ -41,12 +45,12 @@ def ours_alone(workload: Workload, taken: Sequence[Measured], ceilings: Mapping[
     }
 
 
-def beside(row: Mapping, name: str, ours: Sequence[Measured], reference: Sequence[Measured] | None) -> dict:
-    """A row of `ours_alone`, under `name`, with a reference beside it; nulls where there is none.
+def beside(row: Row, name: str, ours: Sequence[Measured], reference: Sequence[Measured] | None) -> Row:
+    """A row of `ours_alone` under another name, with the figures of a reference; None where there is no reference.
 
-    `ratio` is above 1 where ours takes less time; `spread` is the larger of the two.
+    `ratio` is above 1 where this package takes less time. `spread` is the larger one of the two.
     """
-    added = {"workload": name}
+    added: Row = {"workload": name}
     if reference is not None:
         second = SECONDS_IN[row["unit"].partition("/")[0]]
         added |= {
@@ -58,8 +62,8 @@ def beside(row: Mapping, name: str, ours: Sequence[Measured], reference: Sequenc
     return dict.fromkeys(COLUMNS) | row | added
 
 
-def of_ceilings(ceilings: Mapping[str, float]) -> list[dict]:
-    """The machine's ceilings as rows `machine_float32`, `machine_bfloat16` and `machine_bytes`; these are rates."""
+def of_ceilings(ceilings: Mapping[str, float]) -> list[Row]:
+    """The machine's ceilings as rows `machine_float32`, `machine_bfloat16` and `machine_bytes`. They are rates."""
     return [
         {
             "workload": f"machine_{kind}",
@@ -73,8 +77,8 @@ def of_ceilings(ceilings: Mapping[str, float]) -> list[dict]:
     ]
 
 
-def table(rows: Sequence[Mapping]) -> str:
-    """The rows in aligned columns; the last column says how many times the floor ours takes."""
+def table(rows: Sequence[Row]) -> str:
+    """The rows in aligned columns. The last column is `ours` in multiples of the floor."""
     titles = {key: key.replace("peak_memory", "peak GiB").replace("_", " ") for key in rows[0]}
     lines = [[*titles.values(), "of floor"]]
     for row in rows:
@@ -89,7 +93,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first.strip().ljust(widths[0]), *others])
 
 
-def _cell(key: str, value) -> str:
+def _cell(key: str, value: Any) -> str:
     if value is None:
         return "-"
     if key.startswith("peak_memory"):
@@ -105,7 +109,7 @@ def _spread(taken: Sequence[Measured]) -> float:
 
 
 def _floor_seconds(work: Mapping[str, float], ceilings: Mapping[str, float]) -> float | None:
-    """Arithmetic and copying can go on at the same time; products of different dtypes cannot."""
+    """The least seconds that the work takes: arithmetic and copying overlap, products of different dtypes do not."""
     if not work:
         return None
     arithmetic = sum(amount / ceilings[kind] for kind, amount in work.items() if kind != "bytes")

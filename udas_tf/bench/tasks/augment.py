@@ -1,4 +1,4 @@
-"""K views of a batch of images, by AutoAugment."""
+"""AutoAugment: K views of a batch of images."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import tensorflow as tf
 from udas_tf.bench import fixtures
 from udas_tf.bench.measuring import Measured, peak_memory, timed
 from udas_tf.bench.workloads import Scale
-from udas_tf.data import augment
+from udas_tf.data.augment import policy
 
 
 def measure(scale: Scale, directory: Path) -> Measured:
-    """Seconds an augmented image: one view of each is the image as it is, and is not counted."""
+    """Seconds for an augmented image. The first view of each image is the image itself and does not count."""
     images = tf.constant(fixtures.pictures(scale.images, scale.size))
     numbers = itertools.count()
 
-    def views():
+    def views() -> float:
         seed = tf.constant([0, next(numbers)])
-        return augment.k_views(images, scale.views, seed)[0][-1, -1, -1, -1].numpy()
+        return policy.k_views(images, scale.views, seed)[0][-1, -1, -1, -1].numpy()
 
     augmented = scale.images * (scale.views - 1)
     values = 3 * math.prod(scale.size)

@@ -1,4 +1,4 @@
-"""Runs `udas` as a user does."""
+"""Runs of the command `udas`, as a user makes them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 
-def udas(*arguments: str) -> subprocess.Popen:
-    """Starts `udas ARGUMENTS`; what it prints is dropped."""
+def udas(*arguments: str) -> subprocess.Popen[str]:
+    """Starts `udas ARGUMENTS`. Its standard output is dropped."""
     command = [sys.executable, "-m", "udas_tf", *arguments]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen) -> None:
-    """Waits for its end; RuntimeError with what it said when it failed."""
-    _, told = process.communicate()
+def finish(process: subprocess.Popen[str]) -> None:
+    """Waits until the command ends; RuntimeError with its standard error when it failed."""
+    _, errors = process.communicate()
     if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(process.args)} failed:\n{told}")
+        raise RuntimeError(f"{process.args!r} failed:\n{errors}")

@@ -10,19 +10,19 @@ from udas_tf.bench import arithmetic
 from udas_tf.bench.measuring import Measured
 from udas_tf.bench.tasks import settings, steps
 from udas_tf.bench.workloads import Scale
-from udas_tf.stages import fit, trainings
+from udas_tf.methods import translate
+from udas_tf.training.loop import on_devices, through_xla
 
 
 def measure(scale: Scale, directory: Path, precision: str, xla: bool = False) -> Measured:
-    """Args beside those of every task: precision, xla: keys of the config."""
+    """Seconds for a step; `precision` and `xla` are keys of the config."""
     config = settings.config(scale, precision)
     config.xla = xla
-    with fit.stage(config, scale.batch) as strategy:
-        method = trainings.image_translation(config, None)
-        method.jit_compile = fit.through_xla(config, strategy)
+    with on_devices(config, "translate") as strategy:
+        method = translate.build(settings.task(config, "translate"))
+        method.jit_compile = through_xla(config, strategy)
         batch = {
-            domain: steps.images(scale.batch, scale.crop, seed)
-            for seed, domain in enumerate(("source", "target"))
+            domain: steps.images(scale.batch, scale.crop, seed) for seed, domain in enumerate(("source", "target"))
         }
         dataset = tf.data.Dataset.from_tensors(batch).repeat()
         seconds = steps.timed_steps(method, dataset, scale.seconds)

@@ -6,19 +6,20 @@ import itertools
 import math
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
-from udas_tf import metrics
 from udas_tf.bench import fixtures
 from udas_tf.bench.measuring import Measured, peak_memory, timed
 from udas_tf.bench.workloads import Scale
+from udas_tf.evaluation import metrics
 
-BATCH = 4  # maps, as configs/base.py evaluates them
-DIFFERENT = 8  # maps that are taken again and again
+BATCH = 4  # maps, `evaluate.batch_size` of configs/base.py
+DIFFERENT = 8  # maps that are used again and again
 
 
 def measure(scale: Scale, directory: Path) -> Measured:
-    """Seconds a map of uint8 labels and its uint8 predictions."""
+    """Seconds for a map of uint8 labels and its uint8 predictions."""
     labels, predictions = map(tf.constant, fixtures.label_maps(DIFFERENT, scale.map_size))
 
     @tf.function(autograph=False)
@@ -28,7 +29,7 @@ def measure(scale: Scale, directory: Path) -> Measured:
 
     starts = itertools.cycle(tf.range(0, DIFFERENT, BATCH))
 
-    def evaluate():
+    def evaluate() -> np.ndarray:
         return sum(confusion(next(starts)).numpy() for _ in range(scale.maps // BATCH))
 
     seconds = timed(evaluate, scale.maps // BATCH * BATCH, scale.seconds)

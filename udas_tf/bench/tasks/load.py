@@ -1,4 +1,4 @@
-"""Training batches from records: AutoAugment, Domain CutMix, and the unlabelled target beside them."""
+"""Training batches from records: source images through AutoAugment and Domain CutMix, and unlabelled target images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from udas_tf.bench import fixtures
 from udas_tf.bench.measuring import Measured, peak_memory, timed
 from udas_tf.bench.workloads import Scale
 from udas_tf.data import pipeline, records
+from udas_tf.data.sample import Sample
 from udas_tf.run_dir import is_finished
 
-BATCHES = 8  # a timed call; long enough that what was prefetched before it counts little
+BATCHES = 8  # of a timed call: so many that those prefetched before it count little
 
 
 def measure(scale: Scale, directory: Path) -> Measured:
-    """Seconds an image read: a batch takes as many of the source, the labelled and the unlabelled target."""
+    """Seconds for an image that is read. A batch has as many of the source, the labelled and the unlabelled target."""
     taken = iter(batches(directory, scale, scale.loaded_batch))
 
-    def take():
+    def take() -> None:
         for _ in range(BATCHES):
             next(taken)
 
@@ -34,20 +35,21 @@ def measure(scale: Scale, directory: Path) -> Measured:
 
 
 def batches(directory: Path, scale: Scale, batch_size: int) -> tf.data.Dataset:
-    """Batches of an adaptation with labelled target images mixed in, `batch_size` of each domain."""
+    """Batches for adaptation with labelled target images mixed in, `batch_size` images of each domain."""
     sets = {domain: _records(directory, domain, scale) for domain in fixtures.DOMAINS}
-    loading = pipeline.Loading(batch_size, seed=0, start_step=0, shuffle_images=1_000, cache=False)
+    loading = pipeline.Loading(batch_size, seed=0, start_step=0, shuffle_buffer=1_000, cache=False)
     return pipeline.adaptation(loading, sets["sim"], sets["real"], sets["real"], "flip", "auto")
 
 
 def _records(directory: Path, domain: str, scale: Scale) -> Path:
+    """The set of records of a domain, written by the first call."""
     written = directory / "records" / domain
     if not is_finished(written):
         images, labels = fixtures.resized_files(directory, scale)[domain]
 
-        def sample(index: int) -> records.Sample:
-            arrays = (np.asarray(Image.open(files[index])) for files in (images, labels))
-            return records.Sample(images[index].stem, *arrays)
+        def sample(index: int) -> Sample:
+            image, label = (np.asarray(Image.open(files[index])) for files in (images, labels))
+            return Sample(images[index].stem, image, label)
 
         records.write(
             written,

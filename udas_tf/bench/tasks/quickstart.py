@@ -16,14 +16,15 @@ FEW_STEPS = [
     for key in ("steps=2", "log_every=2", "checkpoint_every=2")
 ]
 FEW_IMAGES = [f"--config.data.{key}=6" for key in ("source.images", "target.images", "target.val_images")]
-TINY_RUN = [*FEW_STEPS, *FEW_IMAGES, "--config.data.target.labelled=4", "--config.student.rounds=1"]
+TINY_RUN = [*FEW_STEPS, *FEW_IMAGES, "--config.data.target.labelled=4", "--config.row.student.rounds=1"]
 
 
 def measure(scale: Scale, directory: Path) -> Measured:
+    """Seconds for the run, and the most memory that all of its processes held at once."""
     changes = TINY_RUN if scale == TINY else []
     workdir = tempfile.mkdtemp(dir=directory)
     start = time.perf_counter()
     run = udas("run", "--config=configs/quickstart.py", f"--workdir={workdir}", *changes)
-    with watching_memory(run.pid) as looks:
+    with watching_memory(run.pid) as samples:
         finish(run)
-    return Measured([time.perf_counter() - start], {}, max(looks))
+    return Measured([time.perf_counter() - start], {}, max(samples))

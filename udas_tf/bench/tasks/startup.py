@@ -1,4 +1,4 @@
-"""How long a command takes until it does something: its help, its first step of training."""
+"""Start of a command: the time until it has printed its help, or has trained one step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from udas_tf.bench.tasks.commands import finish, udas
 from udas_tf.bench.workloads import Scale
 
 IMAGES = ["source.images=8", "target.images=8", "target.labelled=4", "target.val_images=4"]
-# One step of the row with the most networks; its checkpoint is the first sign of it.
-ONE_STEP = ["steps=1", "log_every=1", "checkpoint_every=1", "start_from="]
+ONE_STEP = ["uda.steps=1", "uda.log_every=1", "uda.checkpoint_every=1", "row.adaptation.start=none"]
 
 
 def measure(scale: Scale, directory: Path, what: str) -> Measured:
+    """Seconds for `what`: "help" or "first_step"."""
     seconds = {"help": _help, "first_step": _first_step}[what](scale, directory)
     return Measured(seconds, {}, peak_memory(resource.RUSAGE_CHILDREN))
 
@@ -26,8 +26,9 @@ def _help(scale: Scale, directory: Path) -> list[float]:
 
 
 def _first_step(scale: Scale, directory: Path) -> list[float]:
+    """Seconds from the command to the checkpoint of its first step, in the training with the most networks."""
     workdir = Path(tempfile.mkdtemp(dir=directory))
-    changes = [f"--config.data.{key}" for key in IMAGES] + [f"--config.uda.{key}" for key in ONE_STEP]
+    changes = [f"--config.data.{key}" for key in IMAGES] + [f"--config.{key}" for key in ONE_STEP]
     common = (f"--workdir={workdir}", "--config=configs/quickstart.py", *changes)
     finish(udas("data", "prepare", *common))
     checkpoints = workdir / "training" / "adaptation" / "checkpoints"
